@@ -1,1 +1,7 @@
 //! Placeholder.
+
+pub mod key;
+pub mod limits;
+pub mod object;
+pub mod ram;
+pub mod store;

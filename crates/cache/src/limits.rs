@@ -1,0 +1,39 @@
+//! Every bound of the cache, and what it follows from.
+
+/// Responses with longer bodies are stored as chunks of this size, so that ranges and parts are
+/// useful, and one object is never a noticeable part of a shard.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// The longest body of one object. Callers chunk at [`CHUNK_BYTES`]; the slack is for a response
+/// that turned out a little longer than announced.
+pub const OBJECT_BODY_BYTES_MAX: usize = 2 * CHUNK_BYTES;
+
+/// The longest encoded header block of one object.
+pub const OBJECT_HEAD_BYTES_MAX: usize = 256 << 10;
+
+/// What the index keeps for each object besides its allocation: the slot (24), the hash table at
+/// its emptiest (5 bytes for each of 16/7 buckets, 12), and the ghosts (8).
+pub const INDEX_BYTES_PER_OBJECT: usize = 44;
+
+/// The most shards of a RAM store.
+pub const RAM_SHARDS_MAX: usize = 64;
+
+/// A shard is not made smaller than this: a chunk must stay a small part of it. A small store
+/// has fewer shards than it was asked for.
+pub const RAM_SHARD_BYTES_MIN: u64 = 16 << 20;
+
+/// Evictions while a shard is locked once; an insert that needs more lets others in between.
+pub const RAM_EVICTIONS_PER_LOCK: usize = 32;
+
+/// Entries that a sweep looks at while a shard is locked once.
+pub const RAM_SWEEP_ENTRIES_PER_LOCK: usize = 128;
+
+/// Times that one insert locks its shard to make room before it gives up: enough to replace a
+/// chunk's worth of the smallest objects, even while others insert.
+pub const RAM_INSERT_ROUNDS_MAX: usize = 1024;
+
+const _: () = assert!(
+    (RAM_SHARD_BYTES_MIN as usize) >= 4 * (OBJECT_BODY_BYTES_MAX + OBJECT_HEAD_BYTES_MAX),
+    "the largest object is at most a quarter of the smallest regular shard"
+);
+const _: () = assert!(RAM_SHARDS_MAX.is_power_of_two());
