@@ -1,0 +1,164 @@
+//! The reduced model: what a codec, a check or a router needs of a service model, and no prose.
+//!
+//! One shape or operation a line, in name order, so that a change in AWS's model reads as a diff.
+//! Members keep the order that they have on the wire, hence the array where botocore has an object.
+//! `crates/shapes/generator/model.rs` reads this form.
+
+use serde_json::{Map, Value, json};
+
+use crate::botocore::{Body, Member, Namespace, Operation, Service, Shape};
+
+/// Renders the reduced model of `service` as a JSON document.
+pub fn reduce(service: &Service, release: &str) -> Result<String, serde_json::Error> {
+    let metadata = &service.metadata;
+    let mut text = String::from("{\n");
+    for (key, value) in [
+        ("source", release),
+        ("service", &service.name()),
+        ("apiVersion", &metadata.api_version),
+        ("protocol", &metadata.protocol),
+    ] {
+        text.push_str(&format!("\"{key}\": {},\n", json!(value)));
+    }
+    text.push_str("\"shapes\": {\n");
+    text.push_str(&lines(&service.shapes.0, shape)?);
+    text.push_str("},\n\"operations\": {\n");
+    text.push_str(&lines(&service.operations.0, operation)?);
+    text.push_str("}\n}\n");
+    Ok(text)
+}
+
+fn lines<T>(entries: &[(String, T)], reduce: fn(&T) -> Value) -> Result<String, serde_json::Error> {
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|(name, _)| name);
+    let mut lines = Vec::with_capacity(entries.len());
+    for (name, entry) in entries {
+        lines.push(format!(
+            "{}:{}",
+            json!(name),
+            serde_json::to_string(&reduce(entry))?
+        ));
+    }
+    Ok(lines.join(",\n") + "\n")
+}
+
+fn shape(shape: &Shape) -> Value {
+    let mut fields = Fields::default();
+    fields.set("type", &shape.kind);
+    fields.text("payload", &shape.payload);
+    fields.text("locationName", &shape.location_name);
+    fields.namespace(&shape.xml_namespace);
+    fields.flag("union", shape.union);
+    fields.flag("flattened", shape.flattened);
+    fields.flag("sensitive", shape.sensitive);
+    fields.flag("exception", shape.exception);
+    fields.text("timestampFormat", &shape.timestamp_format);
+    fields.text("pattern", &shape.pattern);
+    for (key, bound) in [("min", &shape.min), ("max", &shape.max)] {
+        if let Some(bound) = bound {
+            fields.set(key, bound);
+        }
+    }
+    if !shape.choices.is_empty() {
+        fields.set("enum", &shape.choices);
+    }
+    if let Some(error) = &shape.error {
+        let mut fault = Fields::default();
+        fault.set("httpStatusCode", error.http_status_code);
+        fault.flag("senderFault", error.sender_fault);
+        fault.text("code", &error.code);
+        fields.set("error", fault.0);
+    }
+    for (key, item) in [
+        ("member", &shape.member),
+        ("key", &shape.key),
+        ("value", &shape.value),
+    ] {
+        if let Some(item) = item {
+            fields.set(key, member(item).0);
+        }
+    }
+    if shape.kind == "structure" {
+        let members = shape.members.0.iter().map(|(name, entry)| {
+            let mut fields = member(entry);
+            fields.set("name", name);
+            fields.flag("required", shape.required.contains(name));
+            Value::Object(fields.0)
+        });
+        fields.set("members", members.collect::<Vec<_>>());
+    }
+    Value::Object(fields.0)
+}
+
+fn member(member: &Member) -> Fields {
+    let mut fields = Fields::default();
+    fields.set("shape", &member.shape);
+    fields.text("location", &member.location);
+    fields.text("locationName", &member.location_name);
+    fields.flag("flattened", member.flattened);
+    fields.flag("xmlAttribute", member.xml_attribute);
+    fields.namespace(&member.xml_namespace);
+    fields.flag("streaming", member.streaming);
+    fields.flag("deprecated", member.deprecated);
+    fields
+}
+
+fn operation(operation: &Operation) -> Value {
+    let mut fields = Fields::default();
+    fields.set("method", &operation.http.method);
+    fields.set("requestUri", &operation.http.request_uri);
+    fields.set("responseCode", operation.http.response_code.unwrap_or(200));
+    for (key, body) in [("input", &operation.input), ("output", &operation.output)] {
+        if let Some(body) = body {
+            fields.set(key, reduced_body(body));
+        }
+    }
+    // Their order means nothing, and changes from one botocore to the next.
+    let mut errors: Vec<&str> = operation
+        .errors
+        .iter()
+        .map(|error| error.shape.as_str())
+        .collect();
+    errors.sort_unstable();
+    fields.set("errors", errors);
+    Value::Object(fields.0)
+}
+
+fn reduced_body(body: &Body) -> Value {
+    let mut fields = Fields::default();
+    fields.set("shape", &body.shape);
+    fields.text("locationName", &body.location_name);
+    fields.namespace(&body.xml_namespace);
+    Value::Object(fields.0)
+}
+
+/// An object that leaves out what is absent or false.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn set(&mut self, key: &str, value: impl serde::Serialize) {
+        self.0.insert(key.into(), json!(value));
+    }
+
+    fn text(&mut self, key: &str, value: &Option<String>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
+    fn flag(&mut self, key: &str, value: bool) {
+        if value {
+            self.set(key, true);
+        }
+    }
+
+    fn namespace(&mut self, namespace: &Option<Namespace>) {
+        if let Some(Namespace { uri, prefix }) = namespace {
+            let mut fields = Fields::default();
+            fields.set("uri", uri);
+            fields.text("prefix", prefix);
+            self.set("xmlNamespace", fields.0);
+        }
+    }
+}
