@@ -82,15 +82,15 @@ fn items(model: &Model, name: &str, shape: &Shape, code: &mut String) -> Result<
             .iter()
             .any(|member| member.name == "Quantity" && member.required);
     if is_counted_list {
-        let value = if items.required {
+        let field = if items.required {
             "items"
         } else {
-            "(!items.is_empty()).then_some(items)"
+            "items: (!items.is_empty()).then_some(items)"
         };
         let _ = writeln!(
             code,
             "impl From<Vec<{item}>> for {name} {{\n    fn from(items: Vec<{item}>) -> Self {{\n        \
-             Self {{ quantity: quantity(items.len()), items: {value} }}\n    }}\n}}\n",
+             Self {{ quantity: quantity(items.len()), {field} }}\n    }}\n}}\n",
         );
     }
     Ok(())
@@ -166,8 +166,8 @@ fn value_type(model: &Model, name: &str) -> Result<String, String> {
         Kind::String => "String".to_owned(),
         Kind::Integer => "i32".to_owned(),
         Kind::Long => "i64".to_owned(),
-        Kind::Float => "f32".to_owned(),
-        Kind::Double => "f64".to_owned(),
+        // Decimal text is what travels, so 32 bits would only add digits that nobody wrote.
+        Kind::Float | Kind::Double => "f64".to_owned(),
         Kind::Boolean => "bool".to_owned(),
         Kind::Timestamp => "Timestamp".to_owned(),
         Kind::Blob => "Blob".to_owned(),

@@ -19,8 +19,9 @@ pub fn check_types(shape: &'static Shape, value: &Value) -> Vec<ShapeError> {
     findings.into_errors()
 }
 
-/// Every value out of the bounds that AWS's model states, and every `Quantity` that is not the
-/// number of its `Items`. Values of a wrong type are passed over.
+/// Every value out of the bounds that AWS's model states, every union without exactly one member,
+/// and every `Quantity` that is not the number of its `Items`. Values of a wrong type are passed
+/// over.
 pub fn check_bounds(shape: &'static Shape, value: &Value) -> Vec<ShapeError> {
     let mut findings = Findings::at_most(PROBLEMS_MAX);
     visit(shape, value, Path::Root, &mut |shape, value, path| {
@@ -156,17 +157,7 @@ fn type_problem(shape: &Shape, value: &Value) -> Option<String> {
 }
 
 fn bounds_problem(shape: &Shape, value: &Value) -> Option<String> {
-    let Bounds { min, max } = shape.bounds;
-    if min.is_none() && max.is_none() {
-        return None;
-    }
-    let (amount, what) = match (&shape.kind, value) {
-        (Kind::String { .. }, Value::String(text)) => (text.chars().count() as f64, " characters"),
-        (Kind::Blob, Value::String(text)) => (Blob::decode(text)?.0.len() as f64, " bytes"),
-        (Kind::List { .. }, Value::Array(items)) => (items.len() as f64, " items"),
-        (Kind::Integer | Kind::Long | Kind::Float | Kind::Double, _) => (value.as_f64()?, ""),
-        _ => return None,
-    };
+    let (Bounds { min, max }, amount, what) = amount(shape, value)?;
     if min.is_none_or(|min| amount >= min) && max.is_none_or(|max| amount <= max) {
         return None;
     }
@@ -179,6 +170,33 @@ fn bounds_problem(shape: &Shape, value: &Value) -> Option<String> {
         (None, None) => return None,
     };
     Some(format!("{is} {amount}{what}; {allowed}"))
+}
+
+/// What the bounds of a shape count, and how much of it there is.
+fn amount(shape: &Shape, value: &Value) -> Option<(Bounds, f64, &'static str)> {
+    let bounds = shape.bounds;
+    Some(match (&shape.kind, value) {
+        (Kind::Structure { is_union: true, .. }, Value::Object(members)) => {
+            let set = members.values().filter(|value| !value.is_null()).count();
+            (
+                Bounds {
+                    min: Some(1.0),
+                    max: Some(1.0),
+                },
+                set as f64,
+                " members",
+            )
+        }
+        (Kind::String { .. }, Value::String(text)) => {
+            (bounds, text.chars().count() as f64, " characters")
+        }
+        (Kind::Blob, Value::String(text)) => (bounds, Blob::decode(text)?.0.len() as f64, " bytes"),
+        (Kind::List { .. }, Value::Array(items)) => (bounds, items.len() as f64, " items"),
+        (Kind::Integer | Kind::Long | Kind::Float | Kind::Double, _) => {
+            (bounds, value.as_f64()?, "")
+        }
+        _ => return None,
+    })
 }
 
 /// AWS states the length of a list beside it, and refuses a document in which the two differ.

@@ -188,7 +188,7 @@ impl Blob {
             .strip_suffix("==")
             .or(text.strip_suffix('='))
             .unwrap_or(text);
-        if text.len() % 4 != 0 || unpadded.len() % 4 == 1 {
+        if !text.len().is_multiple_of(4) || unpadded.len() % 4 == 1 {
             return None;
         }
         let mut bytes = Vec::with_capacity(unpadded.len() * 3 / 4);
