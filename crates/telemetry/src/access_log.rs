@@ -206,48 +206,21 @@ impl AccessLog {
         prefix: &str,
         include_cookies: bool,
     ) -> Result<LogId, RegisterError> {
-        let target = Arc::new(LogTarget::new(distribution_id, prefix)?);
-        let mut targets = lock(&self.shared.targets);
-        if let Some(&index) = targets.index_by_target.get(&target) {
-            return Ok(LogId {
-                index,
-                include_cookies,
-            });
-        }
-        if targets.list.len() >= LOGS_MAX {
-            return Err(RegisterError::TooMany);
-        }
-        let index = targets.list.len() as u32;
-        targets.list.push(Arc::clone(&target));
-        targets.index_by_target.insert(target, index);
+        let target = LogTarget::new(distribution_id, prefix)?;
         Ok(LogId {
-            index,
+            index: self.shared.index_of(target)?,
             include_cookies,
         })
     }
 
     /// A handle for one worker.
     pub fn handle(&self) -> LogHandle {
-        LogHandle {
-            shared: Arc::clone(&self.shared),
-            sender: self.sender.clone(),
-            dates: DateCache::new(),
-            slots: Vec::new(),
-            filled: Vec::new(),
-            pending_size_bytes: 0,
-        }
+        LogHandle::new(Arc::clone(&self.shared), self.sender.clone())
     }
 
     /// What happened to lines so far.
     pub fn totals(&self) -> LogTotals {
-        let totals = &self.shared.totals;
-        LogTotals {
-            lines_written: totals.lines_written.load(Ordering::Relaxed),
-            lines_dropped: totals.lines_dropped.load(Ordering::Relaxed),
-            lines_lost: totals.lines_lost.load(Ordering::Relaxed),
-            write_errors: totals.write_errors.load(Ordering::Relaxed),
-            files_compressed: totals.files_compressed.load(Ordering::Relaxed),
-        }
+        self.shared.totals.now()
     }
 
     /// Writes all that workers have flushed, compresses all files, and ends the writer; gives up
@@ -305,6 +278,17 @@ struct Slot {
 }
 
 impl LogHandle {
+    fn new(shared: Arc<Shared>, sender: SyncSender<Message>) -> Self {
+        Self {
+            shared,
+            sender,
+            dates: DateCache::new(),
+            slots: Vec::new(),
+            filled: Vec::new(),
+            pending_size_bytes: 0,
+        }
+    }
+
     /// Formats the record into the worker's batch for `log`.
     pub fn write(&mut self, log: LogId, record: &Record<'_>) {
         let index = log.index as usize;
@@ -410,7 +394,35 @@ impl Message {
     }
 }
 
+impl Totals {
+    fn now(&self) -> LogTotals {
+        LogTotals {
+            lines_written: self.lines_written.load(Ordering::Relaxed),
+            lines_dropped: self.lines_dropped.load(Ordering::Relaxed),
+            lines_lost: self.lines_lost.load(Ordering::Relaxed),
+            write_errors: self.write_errors.load(Ordering::Relaxed),
+            files_compressed: self.files_compressed.load(Ordering::Relaxed),
+        }
+    }
+}
+
 impl Shared {
+    /// The index of the target: the one that it has, or a new one.
+    fn index_of(&self, target: LogTarget) -> Result<u32, RegisterError> {
+        let mut targets = lock(&self.targets);
+        if let Some(&index) = targets.index_by_target.get(&target) {
+            return Ok(index);
+        }
+        if targets.list.len() >= LOGS_MAX {
+            return Err(RegisterError::TooMany);
+        }
+        let index = targets.list.len() as u32;
+        let target = Arc::new(target);
+        targets.list.push(Arc::clone(&target));
+        targets.index_by_target.insert(target, index);
+        Ok(index)
+    }
+
     fn keep_spare(&self, mut buffer: LineBuffer) {
         if buffer.size_bytes() <= SPARE_BUFFER_SIZE_BYTES_MAX {
             buffer.clear();

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::date::DateCache;
-use super::line::{Cursor, LineBuffer};
+use super::line::{Cursor, LineBuffer, SLACK_SIZE_BYTES};
 use super::result::{DetailedResult, HttpVersion, Protocol, ResultType};
 use crate::limits::FIELD_SIZE_BYTES_MAX;
 
@@ -16,8 +16,8 @@ pub const FILE_HEADER: &str = "#Version: 1.0\n\
     time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len \
     sc-range-start sc-range-end\n";
 
-/// Upper bound of what a line takes besides its string fields: tabs, numbers, addresses, names of
-/// enums, and the encoder's slack of four bytes.
+/// Upper bound of what a line takes besides its string fields: tabs, numbers, addresses, and
+/// names of enums.
 const FIXED_FIELDS_SIZE_BYTES_MAX: usize = 640;
 
 /// All that a line says about one finished exchange. Empty strings are written as `-`; strings are
@@ -89,7 +89,8 @@ impl Record<'_> {
     /// Appends the line and its newline. `include_cookies` is the distribution's setting.
     pub fn write_line(&self, include_cookies: bool, dates: &mut DateCache, out: &mut LineBuffer) {
         let cookie = if include_cookies { self.cookie } else { b"" };
-        let bound = FIXED_FIELDS_SIZE_BYTES_MAX + 3 * self.strings_size_bytes(cookie);
+        let bound =
+            FIXED_FIELDS_SIZE_BYTES_MAX + SLACK_SIZE_BYTES + 3 * self.strings_size_bytes(cookie);
         out.append(bound, |line| {
             self.write_request_fields(cookie, dates, line);
             self.write_connection_fields(line);
@@ -193,4 +194,209 @@ fn number(line: &mut Cursor<'_>, value: u64) {
 fn name(line: &mut Cursor<'_>, name: &'static str) {
     line.raw(name.as_bytes());
     line.byte(b'\t');
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 2026-01-01 00:00:00 UTC.
+    const NEW_YEAR_MS: u64 = 1_767_225_600_000;
+
+    /// A viewer who sent nothing that could be left out, and left before there was a response.
+    pub fn bare(finished_ms: u64) -> Record<'static> {
+        Record {
+            finished_ms,
+            time_taken_us: 0,
+            time_to_first_byte_us: 0,
+            edge_location: b"ICN1",
+            viewer_address: IpAddr::from([192, 0, 2, 1]),
+            viewer_port: 50_000,
+            method: b"GET",
+            distribution_domain: b"d111.cdn.localhost",
+            path: b"/",
+            query: b"",
+            referer: b"",
+            user_agent: b"",
+            cookie: b"",
+            host: b"",
+            x_forwarded_for: b"",
+            request_id: b"id==",
+            protocol: Protocol::Http,
+            http_version: HttpVersion::Http10,
+            tls_protocol: b"",
+            tls_cipher: b"",
+            status: 0,
+            bytes_received: 18,
+            bytes_sent: 0,
+            result: ResultType::Error,
+            response_result: ResultType::Error,
+            detailed_result: DetailedResult::ClientCommError,
+            content_type: b"",
+            content_length: None,
+            content_range: None,
+        }
+    }
+
+    fn line(record: &Record<'_>, include_cookies: bool) -> String {
+        let mut out = LineBuffer::new();
+        record.write_line(include_cookies, &mut DateCache::new(), &mut out);
+        String::from_utf8(out.as_bytes().to_vec()).expect("only ASCII is written")
+    }
+
+    #[test]
+    fn the_header_names_as_many_fields_as_a_line_has() {
+        let fields = FILE_HEADER
+            .lines()
+            .nth(1)
+            .expect("two lines")
+            .strip_prefix("#Fields: ");
+        assert_eq!(
+            fields.expect("the second names fields").split(' ').count(),
+            33
+        );
+        assert_eq!(line(&bare(0), true).split('\t').count(), 33);
+        assert!(FILE_HEADER.ends_with("sc-range-end\n"));
+    }
+
+    #[test]
+    fn whatever_is_missing_is_a_dash() {
+        assert_eq!(
+            line(&bare(NEW_YEAR_MS), true),
+            "2026-01-01\t00:00:00\tICN1\t0\t192.0.2.1\tGET\td111.cdn.localhost\t/\t000\t-\t-\t-\t-\t\
+             Error\tid==\t-\thttp\t18\t0.000\t-\t-\t-\tError\tHTTP/1.0\t-\t-\t50000\t0.000\t\
+             ClientCommError\t-\t-\t-\t-\n"
+        );
+    }
+
+    #[test]
+    fn a_line_has_every_field_in_its_place_and_encoded() {
+        let record = Record {
+            time_taken_us: 1_234_499,
+            time_to_first_byte_us: 61_500,
+            viewer_address: "2001:db8::7".parse().expect("an address"),
+            path: b"/a%20b/[c]",
+            query: b"q=1&r=%22",
+            referer: b"https://example.com/\xc3\xa9",
+            user_agent: b"Mozilla/5.0 (X11; Linux)",
+            cookie: b"a=b; c=d",
+            host: b"www.example.com:8443",
+            x_forwarded_for: b"203.0.113.9, 198.51.100.2",
+            protocol: Protocol::Https,
+            http_version: HttpVersion::Http2,
+            tls_protocol: b"TLSv1.3",
+            tls_cipher: b"TLS_AES_128_GCM_SHA256",
+            status: 206,
+            bytes_received: 523,
+            bytes_sent: 1_048_999,
+            result: ResultType::RefreshHit,
+            response_result: ResultType::RefreshHit,
+            detailed_result: DetailedResult::AsResult,
+            content_type: b"text/html; charset=utf-8",
+            content_length: Some(1_048_576),
+            content_range: Some((0, 1_048_575)),
+            ..bare(NEW_YEAR_MS + 3_723_999)
+        };
+        assert_eq!(
+            line(&record, true),
+            "2026-01-01\t01:02:03\tICN1\t1048999\t2001:db8::7\tGET\td111.cdn.localhost\t\
+             /a%2520b/%5Bc%5D\t206\thttps://example.com/%C3%A9\t\
+             Mozilla/5.0%20(X11;%20Linux)\tq=1&r=%2522\ta=b;%20c=d\tRefreshHit\tid==\t\
+             www.example.com:8443\thttps\t523\t1.234\t203.0.113.9,%20198.51.100.2\tTLSv1.3\t\
+             TLS_AES_128_GCM_SHA256\tRefreshHit\tHTTP/2.0\t-\t-\t50000\t0.062\tRefreshHit\t\
+             text/html;%20charset=utf-8\t1048576\t0\t1048575\n"
+        );
+        let cookie = |include| {
+            line(&record, include)
+                .split('\t')
+                .nth(12)
+                .map(str::to_owned)
+        };
+        assert_eq!(cookie(true).as_deref(), Some("a=b;%20c=d"));
+        assert_eq!(cookie(false).as_deref(), Some("-"));
+    }
+
+    #[test]
+    fn a_giant_field_is_cut() {
+        let giant = vec![b' '; 10 * FIELD_SIZE_BYTES_MAX];
+        let text = line(
+            &Record {
+                user_agent: &giant,
+                ..bare(0)
+            },
+            false,
+        );
+        let field = text.split('\t').nth(10).expect("the user agent's field");
+        assert_eq!(field.len(), 3 * FIELD_SIZE_BYTES_MAX);
+        assert_eq!(text.split('\t').count(), 33);
+    }
+
+    #[test]
+    fn the_largest_numbers_fit_the_bound() {
+        let everything = [b'\xff'; 40];
+        let record = Record {
+            finished_ms: u64::MAX,
+            time_taken_us: u64::MAX,
+            time_to_first_byte_us: u64::MAX,
+            viewer_address: "1111:2222:3333:4444:5555:6666:7777:8888"
+                .parse()
+                .expect("an address"),
+            viewer_port: u16::MAX,
+            status: u16::MAX,
+            bytes_received: u64::MAX,
+            bytes_sent: u64::MAX,
+            result: ResultType::FunctionGeneratedResponse,
+            response_result: ResultType::FunctionGeneratedResponse,
+            detailed_result: DetailedResult::OriginContentRangeLengthError,
+            content_length: Some(u64::MAX),
+            content_range: Some((u64::MAX, u64::MAX)),
+            path: &everything,
+            content_type: &everything,
+            ..bare(0)
+        };
+        // Many lines, so that one of them ends just before the buffer would have to grow.
+        let mut out = LineBuffer::new();
+        for _ in 0..500 {
+            record.write_line(true, &mut DateCache::new(), &mut out);
+        }
+        assert_eq!(
+            out.as_bytes().iter().filter(|&&byte| byte == b'\n').count(),
+            500
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_breaks_a_line_into_other_fields(
+            strings in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 0..80), 14),
+            include_cookies: bool,
+        ) {
+            let record = Record {
+                edge_location: &strings[0],
+                method: &strings[1],
+                distribution_domain: &strings[2],
+                path: &strings[3],
+                query: &strings[4],
+                referer: &strings[5],
+                user_agent: &strings[6],
+                cookie: &strings[7],
+                host: &strings[8],
+                x_forwarded_for: &strings[9],
+                request_id: &strings[10],
+                tls_protocol: &strings[11],
+                tls_cipher: &strings[12],
+                content_type: &strings[13],
+                ..bare(NEW_YEAR_MS)
+            };
+            let text = line(&record, include_cookies);
+            let whole = text.strip_suffix('\n').expect("a line ends");
+            prop_assert_eq!(whole.split('\t').count(), 33);
+            for field in whole.split('\t') {
+                prop_assert!(!field.is_empty());
+                prop_assert!(field.bytes().all(|byte| (33..127).contains(&byte)));
+            }
+        }
+    }
 }

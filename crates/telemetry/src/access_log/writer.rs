@@ -268,3 +268,387 @@ impl Writer {
         }
     }
 }
+
+/// The writer without its thread: messages are delivered and files compressed when a test says so.
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::path::Path;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::access_log::record::tests::bare;
+    use crate::access_log::{LogHandle, LogId, LogTotals};
+    use crate::limits::QUEUED_MESSAGES_MAX;
+
+    /// 2026-01-01 00:00:00 UTC.
+    const MIDNIGHT_MS: u64 = 1_767_225_600_000;
+    const HOUR_MS: u64 = 3_600_000;
+
+    struct World {
+        directory: tempfile::TempDir,
+        shared: Arc<Shared>,
+        writer: Writer,
+        receiver: Receiver<Message>,
+        worker: LogHandle,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self::in_directory(tempfile::tempdir().unwrap())
+        }
+
+        fn in_directory(directory: tempfile::TempDir) -> Self {
+            let shared = Arc::new(Shared::default());
+            let log_directory = LogDirectory::open(directory.path().to_owned()).unwrap();
+            let (sender, receiver) = sync_channel(QUEUED_MESSAGES_MAX);
+            Self {
+                writer: Writer::new(log_directory, Arc::clone(&shared)),
+                worker: LogHandle::new(Arc::clone(&shared), sender),
+                directory,
+                shared,
+                receiver,
+            }
+        }
+
+        /// The process is gone: the directory is free for the next.
+        fn end(self) -> tempfile::TempDir {
+            self.directory
+        }
+
+        fn register(&self, distribution_id: &str, prefix: &str) -> LogId {
+            let target = LogTarget::new(distribution_id, prefix).unwrap();
+            LogId {
+                index: self.shared.index_of(target).unwrap(),
+                include_cookies: false,
+            }
+        }
+
+        fn write(&mut self, log: LogId, finished_ms: u64) {
+            self.worker.write(log, &bare(finished_ms));
+        }
+
+        /// The worker flushes, the writer accepts, and then compresses what is over.
+        fn flush(&mut self, now_ms: u64) {
+            self.worker.flush(now_ms);
+            while let Ok(message) = self.receiver.try_recv() {
+                self.writer.accept(message);
+            }
+            while self.writer.compress_step() {}
+        }
+
+        fn totals(&self) -> LogTotals {
+            self.shared.totals.now()
+        }
+
+        /// Paths below the directory, sorted, with the unique part as `*`.
+        fn names(&self) -> Vec<String> {
+            let mut names: Vec<String> = paths(self.directory.path())
+                .iter()
+                .map(|path| {
+                    let path = path.strip_prefix(self.directory.path()).unwrap();
+                    let text = path.to_str().unwrap();
+                    let mut parts: Vec<&str> = text.split('.').collect();
+                    if parts.len() > 2 && parts[2].len() == 8 {
+                        parts[2] = "*";
+                    }
+                    parts.join(".")
+                })
+                .collect();
+            names.sort();
+            names
+        }
+
+        /// All lines of all files but the headers.
+        fn lines(&self) -> Vec<String> {
+            let texts = paths(self.directory.path())
+                .into_iter()
+                .map(|path| text(&path));
+            texts.flat_map(|text| records(&text)).collect()
+        }
+    }
+
+    /// Files below `directory`, without our lock.
+    fn paths(directory: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(paths(&path));
+            } else if !path.ends_with(".warmfront-lock") {
+                found.push(path);
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn text(path: &Path) -> String {
+        let mut text = String::new();
+        let file = File::open(path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            flate2::read::GzDecoder::new(file)
+                .read_to_string(&mut text)
+                .unwrap();
+        } else {
+            (&file).read_to_string(&mut text).unwrap();
+        }
+        text
+    }
+
+    fn records(text: &str) -> Vec<String> {
+        let records = text
+            .strip_prefix(FILE_HEADER)
+            .expect("a file begins with its header");
+        records.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_open_hour_is_a_plain_file_that_can_be_read() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS + 1000);
+        world.write(log, MIDNIGHT_MS + 1500);
+        world.flush(MIDNIGHT_MS + 2000);
+        assert_eq!(world.names(), ["E1.2026-01-01-00.*.log"]);
+        let lines = world.lines();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].starts_with("2026-01-01\t00:00:01\t"));
+        assert_eq!(world.totals().lines_written, 2);
+    }
+
+    #[test]
+    fn an_hour_that_is_over_is_compressed_after_the_grace() {
+        let mut world = World::new();
+        let log = world.register("E1", "site/cdn/");
+        world.write(log, MIDNIGHT_MS);
+        let end_ms = MIDNIGHT_MS + HOUR_MS;
+        world.flush(end_ms + HOUR_GRACE_SECS * 1000 - 1);
+        assert_eq!(world.names(), ["site/cdn/E1.2026-01-01-00.*.log"]);
+        world.flush(end_ms + HOUR_GRACE_SECS * 1000);
+        assert_eq!(world.names(), ["site/cdn/E1.2026-01-01-00.*.gz"]);
+        assert_eq!(world.lines().len(), 1);
+        assert_eq!(world.totals().files_compressed, 1);
+        assert_eq!(world.writer.open_files, 0);
+    }
+
+    #[test]
+    fn the_hour_of_a_line_is_the_record_s_and_not_the_flush_s() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        world.write(log, MIDNIGHT_MS - 1);
+        world.write(log, MIDNIGHT_MS);
+        world.write(log, MIDNIGHT_MS - 1);
+        world.flush(MIDNIGHT_MS + 1);
+        let names = ["E1.2025-12-31-23.*.log", "E1.2026-01-01-00.*.log"];
+        assert_eq!(world.names(), names);
+        for (path, count) in paths(world.directory.path()).iter().zip([2, 1]) {
+            assert_eq!(records(&text(path)).len(), count);
+        }
+    }
+
+    #[test]
+    fn a_line_that_comes_after_its_hour_was_closed_goes_to_another_file() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        for _ in 0..3 {
+            world.write(log, MIDNIGHT_MS);
+            world.flush(MIDNIGHT_MS + 2 * HOUR_MS);
+        }
+        assert_eq!(world.names(), ["E1.2026-01-01-00.*.gz"; 3]);
+        assert_eq!(world.lines().len(), 3);
+    }
+
+    #[test]
+    fn distributions_and_prefixes_have_files_of_their_own() {
+        let mut world = World::new();
+        let logs = [("E1", ""), ("E2", ""), ("E1", "other"), ("E1", "")];
+        for (distribution_id, prefix) in logs {
+            let log = world.register(distribution_id, prefix);
+            world.write(log, MIDNIGHT_MS);
+        }
+        world.flush(MIDNIGHT_MS);
+        let hour = "2026-01-01-00.*.log";
+        let names = [
+            format!("E1.{hour}"),
+            format!("E2.{hour}"),
+            format!("other/E1.{hour}"),
+        ];
+        assert_eq!(world.names(), names);
+        assert_eq!(world.lines().len(), 4);
+    }
+
+    #[test]
+    fn a_file_that_is_large_enough_is_closed_within_its_hour() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        world.writer.files.values_mut().next().unwrap().size_bytes = FILE_SIZE_BYTES_MAX - 1;
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(world.names(), ["E1.2026-01-01-00.*.gz"]);
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(
+            world.names(),
+            ["E1.2026-01-01-00.*.gz", "E1.2026-01-01-00.*.log"]
+        );
+        assert_eq!(world.lines().len(), 3);
+    }
+
+    #[test]
+    fn more_logs_than_descriptors_still_have_one_file_each() {
+        let mut world = World::new();
+        let logs: Vec<LogId> = (0..OPEN_FILES_MAX + 50)
+            .map(|n| world.register(&format!("E{n}"), ""))
+            .collect();
+        for _ in 0..2 {
+            for &log in &logs {
+                world.write(log, MIDNIGHT_MS);
+            }
+            world.flush(MIDNIGHT_MS);
+        }
+        assert_eq!(world.writer.open_files, OPEN_FILES_MAX);
+        assert_eq!(world.names().len(), logs.len());
+        assert_eq!(world.lines().len(), 2 * logs.len());
+    }
+
+    #[test]
+    fn what_a_crash_left_is_compressed_at_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put(
+            "a/E1.2025-12-31-22.0000000a.log",
+            &format!("{FILE_HEADER}whole\ntorn in the mid"),
+        );
+        put("a/E1.2025-12-31-22.0000000a.gz.tmp", "half");
+        put("E1.2025-12-31-22.0000000b.log", "already compressed\n");
+        put("E1.2025-12-31-22.0000000b.gz", "by this");
+        put("E1.2025-12-31-22.0000000c.log", "torn in the header");
+        put("access.log", "of somebody else");
+        put("E1.2025-12-31-22.notunique.log", "of somebody else");
+        let mut world = World::in_directory(directory);
+        world.flush(MIDNIGHT_MS);
+        let names = [
+            "E1.2025-12-31-22.*.gz",
+            "E1.2025-12-31-22.notunique.log",
+            "a/E1.2025-12-31-22.*.gz",
+            "access.log",
+        ];
+        assert_eq!(world.names(), names);
+        let compressed = world
+            .directory
+            .path()
+            .join("a/E1.2025-12-31-22.0000000a.gz");
+        assert_eq!(records(&text(&compressed)), ["whole"]);
+        assert_eq!(world.totals().write_errors, 0);
+    }
+
+    #[test]
+    fn a_worker_drops_and_counts_lines_while_the_writer_is_behind() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        let user_agent = [b'a'; 30_000];
+        let lines = 2000;
+        for _ in 0..lines {
+            world.worker.write(
+                log,
+                &crate::access_log::Record {
+                    user_agent: &user_agent,
+                    ..bare(MIDNIGHT_MS)
+                },
+            );
+        }
+        let dropped = world.totals().lines_dropped;
+        assert!(dropped > 0);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(world.totals().lines_written + dropped, lines);
+        assert_eq!(world.shared.queued_size_bytes.load(Ordering::Relaxed), 0);
+        // And goes on when the writer has caught up.
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(world.totals().lines_dropped, dropped);
+    }
+
+    #[test]
+    fn a_full_channel_drops_lines_and_does_not_block() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        for _ in 0..QUEUED_MESSAGES_MAX + 7 {
+            world.write(log, MIDNIGHT_MS);
+            world.worker.flush(MIDNIGHT_MS);
+        }
+        assert_eq!(world.totals().lines_dropped, 7);
+    }
+
+    #[test]
+    fn a_disk_error_loses_lines_counts_them_and_heals() {
+        let mut world = World::new();
+        let log = world.register("E1", "logs");
+        let obstacle = world.directory.path().join("logs");
+        fs::write(&obstacle, "a file where a directory must be").unwrap();
+        world.write(log, MIDNIGHT_MS);
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        let totals = world.totals();
+        assert_eq!(
+            (totals.lines_lost, totals.write_errors, totals.lines_written),
+            (2, 1, 0)
+        );
+        fs::remove_file(&obstacle).unwrap();
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(world.totals().lines_written, 1);
+    }
+
+    #[test]
+    fn a_file_that_can_no_longer_be_written_is_given_up_for_another() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        let hour_file = world.writer.files.values_mut().next().unwrap();
+        hour_file.file = Some(File::open(&hour_file.path).unwrap()); // For reading only.
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(
+            world.names(),
+            ["E1.2026-01-01-00.*.gz", "E1.2026-01-01-00.*.log"]
+        );
+        let totals = world.totals();
+        assert_eq!(
+            (totals.lines_written, totals.lines_lost, world.lines().len()),
+            (2, 1, 2)
+        );
+        assert_eq!(world.writer.open_files, 1);
+    }
+
+    #[test]
+    fn an_abandoned_writer_leaves_plain_files_for_the_next_start() {
+        let mut world = World::new();
+        let log = world.register("E1", "");
+        world.write(log, MIDNIGHT_MS);
+        world.flush(MIDNIGHT_MS);
+        world.writer.close_files(|_| true);
+        assert!(world.writer.compress_step());
+        assert_eq!(
+            world.names(),
+            ["E1.2026-01-01-00.*.gz.tmp", "E1.2026-01-01-00.*.log"]
+        );
+        world.shared.abandoned.store(true, Ordering::Release);
+        world.writer.run(&world.receiver);
+        assert_eq!(world.names(), ["E1.2026-01-01-00.*.log"]);
+        let mut world = World::in_directory(world.end());
+        world.flush(MIDNIGHT_MS);
+        assert_eq!(world.names(), ["E1.2026-01-01-00.*.gz"]);
+    }
+}
