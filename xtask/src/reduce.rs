@@ -162,3 +162,63 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODEL: &str = r#"{
+        "version": "2.0", "documentation": "<p>Prose.</p>",
+        "metadata": {"serviceId": "Cloud Things", "apiVersion": "2020-05-31", "protocol": "rest-xml"},
+        "operations": {"MakeThing": {
+            "name": "MakeThing2020_05_31", "documentation": "<p>Prose.</p>",
+            "http": {"method": "POST", "requestUri": "/thing", "responseCode": 201},
+            "input": {"shape": "Thing", "locationName": "T", "xmlNamespace": {"uri": "http://t/"}},
+            "errors": [{"shape": "NoThing"}, {"shape": "BadThing"}]
+        }},
+        "shapes": {
+            "string": {"type": "string", "min": 1, "max": 8, "enum": ["b", "a"]},
+            "Thing": {
+                "type": "structure", "required": ["Zed"], "documentation": "<p>Prose.</p>",
+                "members": {
+                    "Zed": {"shape": "string", "location": "header", "locationName": "X-Zed"},
+                    "Ann": {"shape": "string", "documentation": "<p>Prose.</p>", "deprecated": true}
+                }
+            },
+            "NoThing": {"type": "structure", "members": {}, "exception": true,
+                "error": {"httpStatusCode": 404, "senderFault": true}}
+        }
+    }"#;
+
+    const REDUCED: &str = r#"{
+"source": "a test",
+"service": "cloudthings",
+"apiVersion": "2020-05-31",
+"protocol": "rest-xml",
+"shapes": {
+"NoThing":{"error":{"httpStatusCode":404,"senderFault":true},"exception":true,"members":[],"type":"structure"},
+"Thing":{"members":[{"location":"header","locationName":"X-Zed","name":"Zed","required":true,"shape":"string"},{"deprecated":true,"name":"Ann","shape":"string"}],"type":"structure"},
+"string":{"enum":["b","a"],"max":8,"min":1,"type":"string"}
+},
+"operations": {
+"MakeThing":{"errors":["BadThing","NoThing"],"input":{"locationName":"T","shape":"Thing","xmlNamespace":{"uri":"http://t/"}},"method":"POST","requestUri":"/thing","responseCode":201}
+}
+}
+"#;
+
+    #[test]
+    fn a_reduced_model_keeps_constraints_and_wire_order_and_drops_prose() {
+        let service = serde_json::from_str(MODEL).unwrap();
+        assert_eq!(reduce(&service, "a test").unwrap(), REDUCED);
+    }
+
+    #[test]
+    fn an_unknown_trait_is_refused_by_name() {
+        let model = MODEL.replace(r#""min": 1"#, r#""novelty": 1"#);
+        let error = serde_json::from_str::<Service>(&model)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("unknown field `novelty`"), "{error}");
+    }
+}
