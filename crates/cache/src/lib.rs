@@ -9,4 +9,5 @@ pub mod object;
 pub mod ram;
 pub mod range;
 pub mod store;
+pub mod trace;
 pub mod vary;

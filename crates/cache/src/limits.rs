@@ -12,8 +12,8 @@ pub const OBJECT_BODY_BYTES_MAX: usize = 2 * CHUNK_BYTES;
 pub const OBJECT_HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// What the index keeps for each object besides its allocation: the slot (24), the hash table at
-/// its emptiest (5 bytes for each of 16/7 buckets, 12), and the ghosts (8).
-pub const INDEX_BYTES_PER_OBJECT: usize = 44;
+/// its emptiest (5 bytes for each of 16/7 buckets, 12), and the ghosts (4 bytes each, at most 4 of them, 16).
+pub const INDEX_BYTES_PER_OBJECT: usize = 52;
 
 /// The most shards of a RAM store.
 pub const RAM_SHARDS_MAX: usize = 64;
@@ -31,6 +31,9 @@ pub const RAM_SWEEP_ENTRIES_PER_LOCK: usize = 128;
 /// Times that one insert locks its shard to make room before it gives up: enough to replace a
 /// chunk's worth of the smallest objects, even while others insert.
 pub const RAM_INSERT_ROUNDS_MAX: usize = 1024;
+
+/// The longest line of a trace that is read for simulation.
+pub const TRACE_LINE_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(
     (RAM_SHARD_BYTES_MIN as usize) >= 4 * (OBJECT_BODY_BYTES_MAX + OBJECT_HEAD_BYTES_MAX),

@@ -104,9 +104,7 @@ impl Object {
     /// What it costs to keep: the allocation as the allocator rounds it, and its part of the index.
     #[inline]
     pub fn size_bytes(&self) -> u64 {
-        const COUNTERS: usize = 2 * size_of::<usize>();
-        let requested = COUNTERS + size_of::<Packed>() + self.0.slice.len();
-        (allocated_bytes(requested) + limits::INDEX_BYTES_PER_OBJECT) as u64
+        kept_bytes(self.0.slice.len() as u64)
     }
 
     #[inline]
@@ -412,9 +410,17 @@ fn allocate<'a>(
     Arc::into_thin(object.shareable())
 }
 
+/// What it costs to keep an object whose parts are `len` bytes together.
+#[inline]
+pub(crate) const fn kept_bytes(len: u64) -> u64 {
+    const COUNTERS: u64 = 2 * size_of::<usize>() as u64;
+    const PACKED: u64 = size_of::<Packed>() as u64;
+    allocated_bytes(COUNTERS + PACKED + len) + limits::INDEX_BYTES_PER_OBJECT as u64
+}
+
 /// What glibc's malloc really takes for a request: 8 bytes of its own, rounded up to 16.
 #[inline]
-const fn allocated_bytes(requested: usize) -> usize {
+const fn allocated_bytes(requested: u64) -> u64 {
     (requested + 8).next_multiple_of(16)
 }
 

@@ -7,7 +7,7 @@
 
 mod ghosts;
 pub(crate) mod policy;
-mod slab;
+pub(crate) mod slab;
 
 use parking_lot::RwLock;
 use smallvec::SmallVec;
@@ -30,13 +30,10 @@ pub struct RamStore {
 struct Shard(RwLock<Policy<Object>>);
 
 impl RamStore {
-    /// An empty store of at most `capacity_bytes` in about `shards` shards: a power of two, at
-    /// most [`limits::RAM_SHARDS_MAX`], and fewer where shards would become too small.
+    /// An empty store of at most `capacity_bytes` in about `shards` shards: see [`shard_count`].
     pub fn new(capacity_bytes: u64, shards: usize) -> Self {
-        let affordable = (capacity_bytes / limits::RAM_SHARD_BYTES_MIN).max(1);
-        let wanted = shards.clamp(1, limits::RAM_SHARDS_MAX).next_power_of_two() as u64;
-        let count = wanted.min(1 << affordable.ilog2());
-        let shard = || Shard(RwLock::new(Policy::new(capacity_bytes / count)));
+        let count = shard_count(capacity_bytes, shards);
+        let shard = || Shard(RwLock::new(Policy::new(capacity_bytes / count as u64)));
         Self {
             shards: (0..count).map(|_| shard()).collect(),
             capacity_bytes,
@@ -125,8 +122,7 @@ impl RamStore {
 
     #[inline]
     fn shard(&self, key: &CacheKey) -> &Shard {
-        // The count is a power of two, so the mask is in bounds and even.
-        &self.shards[key.shard_bits() as usize & (self.shards.len() - 1)]
+        &self.shards[shard_index(*key, self.shards.len())]
     }
 }
 
@@ -143,6 +139,26 @@ impl Store for RamStore {
     fn remove(&self, key: &CacheKey) -> bool {
         Self::remove(self, key)
     }
+}
+
+/// How many shards a store of this capacity has when asked for `wanted`: a power of two, at most
+/// [`limits::RAM_SHARDS_MAX`], and fewer where shards would become smaller than
+/// [`limits::RAM_SHARD_BYTES_MIN`].
+pub fn shard_count(capacity_bytes: u64, wanted: usize) -> usize {
+    let affordable = (capacity_bytes / limits::RAM_SHARD_BYTES_MIN)
+        .max(1)
+        .ilog2();
+    let wanted = wanted
+        .clamp(1, limits::RAM_SHARDS_MAX)
+        .next_power_of_two()
+        .ilog2();
+    1 << affordable.min(wanted)
+}
+
+/// Which of `count` shards, a power of two, a key belongs to.
+#[inline]
+pub(crate) fn shard_index(key: CacheKey, count: usize) -> usize {
+    key.shard_bits() as usize & (count - 1)
 }
 
 /// Evicted in one round: bounded by [`limits::RAM_EVICTIONS_PER_LOCK`].
