@@ -1,6 +1,7 @@
 //! Placeholder.
 
 pub mod conditional;
+pub mod flight;
 pub mod freshness;
 pub mod headblock;
 pub mod key;

@@ -40,3 +40,9 @@ const _: () = assert!(
     "the largest object is at most a quarter of the smallest regular shard"
 );
 const _: () = assert!(RAM_SHARDS_MAX.is_power_of_two());
+
+/// Locks of the flight table.
+pub const FLIGHT_SHARDS: usize = 64;
+
+/// How much of a body a flight keeps for readers that are behind: a few chunks.
+pub const FLIGHT_WINDOW_BYTES: u64 = 4 * CHUNK_BYTES as u64;
