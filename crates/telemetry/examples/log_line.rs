@@ -10,6 +10,7 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use telemetry::access_log::{
@@ -22,6 +23,7 @@ const START_MS: u64 = 1_767_225_600_000;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mode = arguments.next();
+    LazyLock::force(&REQUEST_IDS);
     let lines = arguments
         .next()
         .map_or(1_000_000, |text| text.parse().expect("LINES is a number"));
@@ -160,7 +162,44 @@ fn open() -> (AccessLog, tempfile::TempDir) {
     (log, directory)
 }
 
+/// Different enough from line to line that neither the branch predictor nor gzip cheats.
+static REQUEST_IDS: LazyLock<Vec<[u8; 56]>> = LazyLock::new(|| {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = 1u64;
+    let mut letter = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        ALPHABET[(state >> 58) as usize]
+    };
+    (0..4096)
+        .map(|_| std::array::from_fn(|_| letter()))
+        .collect()
+});
+
+const PATHS: [&[u8]; 8] = [
+    b"/assets/images/products/1234567/large.webp",
+    b"/assets/css/main.0a1b2c3d.css",
+    b"/",
+    b"/products/1234567",
+    b"/assets/js/vendor.99887766.js",
+    b"/api/v1/products/1234567/reviews",
+    b"/search",
+    b"/assets/fonts/inter-var-latin.woff2",
+];
+
+const USER_AGENTS: [&[u8]; 4] = [
+    b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+        Chrome/131.0.0.0 Safari/537.36",
+    b"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like \
+        Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+    b"Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+    b"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) \
+        Chrome/131.0.0.0 Mobile Safari/537.36",
+];
+
 fn record(index: u64) -> Record<'static> {
+    let id = &REQUEST_IDS[index as usize % REQUEST_IDS.len()];
     Record {
         finished_ms: START_MS + index / 50,
         time_taken_us: 180 + index % 700,
@@ -170,15 +209,14 @@ fn record(index: u64) -> Record<'static> {
         viewer_port: 40_000 + (index % 20_000) as u16,
         method: b"GET",
         distribution_domain: b"d111111abcdef8.cdn.localhost",
-        path: b"/assets/images/products/1234567/large.webp",
+        path: PATHS[usize::from(id[0]) % PATHS.len()],
         query: b"",
         referer: b"https://www.example.com/products/1234567",
-        user_agent: b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like \
-            Gecko) Chrome/131.0.0.0 Safari/537.36",
+        user_agent: USER_AGENTS[usize::from(id[1]) % USER_AGENTS.len()],
         cookie: b"",
         host: b"www.example.com",
         x_forwarded_for: b"",
-        request_id: b"SOX4xwn4XV6Q4rgb7XiVGOHms_BGlTAC4KyHmureZmBNrjGdRLiNIQ==",
+        request_id: id,
         protocol: Protocol::Https,
         http_version: HttpVersion::Http11,
         tls_protocol: b"TLSv1.3",
