@@ -26,8 +26,8 @@ const PLAIN_SUFFIX: &str = ".log";
 const COMPRESSED_SUFFIX: &str = ".gz";
 const TEMPORARY_SUFFIX: &str = ".gz.tmp";
 
-/// Level 1 is a quarter faster and makes files a quarter larger; level 6 takes half as long again
-/// for a twentieth of the size (`examples/log_line.rs`).
+/// By `examples/log_line.rs`, bytes and instructions for each line: level 1 79 and 9,800, level 2
+/// 62 and 12,400, level 4 61 and 19,900, level 6 59 and 23,800.
 const COMPRESSION_LEVEL: u32 = 2;
 
 /// Where one distribution's lines go, below the log directory.

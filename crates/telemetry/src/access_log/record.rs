@@ -264,8 +264,8 @@ pub(super) mod tests {
     fn whatever_is_missing_is_a_dash() {
         assert_eq!(
             line(&bare(NEW_YEAR_MS), true),
-            "2026-01-01\t00:00:00\tICN1\t0\t192.0.2.1\tGET\td111.cdn.localhost\t/\t000\t-\t-\t-\t-\t\
-             Error\tid==\t-\thttp\t18\t0.000\t-\t-\t-\tError\tHTTP/1.0\t-\t-\t50000\t0.000\t\
+            "2026-01-01\t00:00:00\tICN1\t0\t192.0.2.1\tGET\td111.cdn.localhost\t/\t000\t\
+             -\t-\t-\t-\tError\tid==\t-\thttp\t18\t0.000\t-\t-\t-\tError\tHTTP/1.0\t-\t-\t50000\t0.000\t\
              ClientCommError\t-\t-\t-\t-\n"
         );
     }
