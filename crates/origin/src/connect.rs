@@ -69,8 +69,8 @@ pub(crate) async fn open(
         Link {
             sender,
             timer,
-            task: TaskGuard(task.abort_handle()),
-            seat,
+            _task: TaskGuard(task.abort_handle()),
+            _seat: seat,
         },
         upgrade_receiver,
     ))

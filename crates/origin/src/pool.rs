@@ -54,8 +54,8 @@ pub(crate) struct Link {
     pub(crate) sender: SendRequest<Upload>,
     /// For the head and the body of whatever exchange runs; kept armed between exchanges.
     pub(crate) timer: LazyTimer,
-    pub(crate) task: TaskGuard,
-    pub(crate) seat: Seat,
+    pub(crate) _task: TaskGuard,
+    pub(crate) _seat: Seat,
 }
 
 /// Ends a connection's task when dropped.

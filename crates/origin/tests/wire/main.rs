@@ -1,0 +1,15 @@
+//! The client against scripted origins over real sockets on the loopback interface: raw bytes
+//! in, raw bytes out. Timeouts are real but short; nothing waits for a fixed time to pass where
+//! an event can be awaited.
+
+// All of it is test code, helpers included.
+#![allow(clippy::unwrap_used)]
+
+mod body;
+mod exchange;
+mod group;
+mod retry;
+mod script;
+mod timeout;
+mod tls;
+mod upload;
