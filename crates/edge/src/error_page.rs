@@ -1,0 +1,430 @@
+//! The pages that the edge writes itself: errors and redirects. Each tells the visitor what to do
+//! and the operator what to look at. Small, readable without anything else loaded, light or dark
+//! as the visitor has it. Nothing is put into a page unescaped.
+
+use message::http1::RequestError;
+use telemetry::access_log::DetailedResult;
+
+/// Longest address that a redirect's body links to; `Location` has it in any case.
+const LINK_BYTES_MAX: usize = 1_024;
+
+/// Why the edge answers in the origin's place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// No distribution has that host.
+    UnknownHost,
+    /// The distribution is switched off.
+    DistributionDisabled,
+    /// The viewer's country is not allowed.
+    GeoBlocked,
+    /// Plain HTTP, where the behavior takes HTTPS alone.
+    HttpsRequired,
+    /// The behavior does not allow the method.
+    MethodNotAllowed,
+    /// A GET or HEAD request with a body.
+    BodyNotAllowed,
+    /// The request is not HTTP as it should be.
+    Malformed(RequestError),
+    /// The request, its URL or its body is over a limit.
+    TooLarge,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// The request has passed through here before.
+    LoopDetected,
+    /// The distribution's default root object is no object's name.
+    RootObjectInvalid,
+    /// The origin's name does not resolve.
+    OriginDns,
+    /// The origin takes no connection.
+    OriginConnect,
+    /// The TLS handshake with the origin failed.
+    OriginTls,
+    /// Connecting to the origin took too long.
+    OriginConnectTimeout,
+    /// The origin took too long to answer.
+    OriginTimeout,
+    /// The origin's answer is not HTTP as it should be.
+    OriginInvalidResponse,
+    /// The head of the origin's answer is over its limit.
+    OriginHeadTooBig,
+    /// The edge is at one of its limits.
+    Overloaded,
+    /// The edge's own fault.
+    Internal,
+}
+
+impl Cause {
+    /// Every cause; for the malformed requests, one of them.
+    pub const ALL: [Cause; 20] = [
+        Cause::UnknownHost,
+        Cause::DistributionDisabled,
+        Cause::GeoBlocked,
+        Cause::HttpsRequired,
+        Cause::MethodNotAllowed,
+        Cause::BodyNotAllowed,
+        Cause::Malformed(RequestError::Malformed),
+        Cause::TooLarge,
+        Cause::RequestTimeout,
+        Cause::LoopDetected,
+        Cause::RootObjectInvalid,
+        Cause::OriginDns,
+        Cause::OriginConnect,
+        Cause::OriginTls,
+        Cause::OriginConnectTimeout,
+        Cause::OriginTimeout,
+        Cause::OriginInvalidResponse,
+        Cause::OriginHeadTooBig,
+        Cause::Overloaded,
+        Cause::Internal,
+    ];
+
+    /// The word of the access log (spec §7.3).
+    pub fn detail(self) -> DetailedResult {
+        match self {
+            Cause::GeoBlocked => DetailedResult::ClientGeoBlocked,
+            Cause::MethodNotAllowed => DetailedResult::InvalidRequestMethod,
+            Cause::Malformed(RequestError::Host) => DetailedResult::InvalidRequestHeader,
+            Cause::BodyNotAllowed | Cause::Malformed(_) | Cause::TooLarge => {
+                DetailedResult::InvalidRequest
+            }
+            Cause::RequestTimeout => DetailedResult::ClientCommError,
+            Cause::OriginDns => DetailedResult::OriginDnsError,
+            Cause::OriginConnect | Cause::OriginTls => DetailedResult::OriginConnectError,
+            Cause::OriginConnectTimeout => DetailedResult::OriginCommError,
+            Cause::OriginTimeout => DetailedResult::OriginReadError,
+            Cause::OriginInvalidResponse => DetailedResult::OriginInvalidResponseError,
+            Cause::OriginHeadTooBig => DetailedResult::OriginHeaderTooBigError,
+            // Field 14 says it all: `CapacityExceeded` or `LimitExceeded`.
+            Cause::Overloaded => DetailedResult::AsResult,
+            Cause::Internal => DetailedResult::InternalError,
+            Cause::UnknownHost
+            | Cause::DistributionDisabled
+            | Cause::HttpsRequired
+            | Cause::LoopDetected
+            | Cause::RootObjectInvalid => DetailedResult::Error,
+        }
+    }
+
+    /// What the visitor can do.
+    fn for_visitor(self) -> &'static str {
+        match self {
+            Cause::UnknownHost => "There is no site at this address. Check it for a typing error.",
+            Cause::DistributionDisabled => "This site is switched off at the moment.",
+            Cause::GeoBlocked => "This site is not available in your country.",
+            Cause::HttpsRequired => {
+                "This page is only available over a secure connection. Use an address that \
+                 begins with https://."
+            }
+            Cause::MethodNotAllowed => "This page does not accept what was sent to it.",
+            Cause::BodyNotAllowed | Cause::Malformed(_) => {
+                "Your browser or app sent a request that could not be understood."
+            }
+            Cause::TooLarge => "Your browser or app sent more than is accepted here.",
+            Cause::RequestTimeout => "Your request took too long to arrive. Try again.",
+            Cause::LoopDetected | Cause::RootObjectInvalid => {
+                "This site is not set up correctly. Its owner can repair it."
+            }
+            Cause::OriginDns
+            | Cause::OriginConnect
+            | Cause::OriginTls
+            | Cause::OriginInvalidResponse
+            | Cause::OriginHeadTooBig => {
+                "The server behind this site has a problem. Try again in a few minutes."
+            }
+            Cause::OriginConnectTimeout | Cause::OriginTimeout => {
+                "The server behind this site takes too long to answer. Try again in a few minutes."
+            }
+            Cause::Overloaded => "Too many people are here at once. Try again in a minute.",
+            Cause::Internal => "Something went wrong on our side. Try again in a few minutes.",
+        }
+    }
+
+    /// What the operator can look at.
+    fn for_operator(self) -> &'static str {
+        match self {
+            Cause::UnknownHost => {
+                "No distribution has this host as its domain name or among its Aliases."
+            }
+            Cause::DistributionDisabled => "Enabled is false in this distribution.",
+            Cause::GeoBlocked => {
+                "Restrictions.GeoRestriction of this distribution excludes the viewer's country."
+            }
+            Cause::HttpsRequired => {
+                "ViewerProtocolPolicy of this behavior refuses this request over plain HTTP."
+            }
+            Cause::MethodNotAllowed => {
+                "The request's method is not in AllowedMethods of this behavior."
+            }
+            Cause::BodyNotAllowed => "A GET or HEAD request came with a body.",
+            Cause::Malformed(_) => "The request was refused before any behavior was chosen.",
+            Cause::TooLarge => "The request's URL, its head or its body is over a limit.",
+            Cause::RequestTimeout => "The request was not complete when its time was over.",
+            Cause::LoopDetected => {
+                "The request came back to this edge: an origin leads to a distribution again."
+            }
+            Cause::RootObjectInvalid => {
+                "DefaultRootObject must be the name of an object, without a leading slash."
+            }
+            Cause::OriginDns => "The DomainName of the origin does not resolve.",
+            Cause::OriginConnect => {
+                "The origin refuses connections or closes them; see its address, port and firewall."
+            }
+            Cause::OriginTls => {
+                "The TLS handshake with the origin failed; see the certificate's name, chain and \
+                 dates, and OriginSslProtocols."
+            }
+            Cause::OriginConnectTimeout => {
+                "No connection to the origin within ConnectionTimeout; see its address and firewall."
+            }
+            Cause::OriginTimeout => {
+                "The origin sent nothing within OriginReadTimeout or ResponseCompletionTimeout."
+            }
+            Cause::OriginInvalidResponse => "The origin's response is not valid HTTP.",
+            Cause::OriginHeadTooBig => "The head of the origin's response is over the limit.",
+            Cause::Overloaded => "This edge is at a limit of connections, memory or requests.",
+            Cause::Internal => "The edge failed; its own log has this request id.",
+        }
+    }
+}
+
+/// Appends the page for an error. `request_id` is what the access log has it under.
+pub fn write(status: u16, cause: Cause, request_id: &str, out: &mut Vec<u8>) {
+    let title = title(status);
+    head(status, title, out);
+    text("<p>", out);
+    text(cause.for_visitor(), out);
+    text("</p>\n<hr>\n<p class=\"o\">For the operator: ", out);
+    escape(cause.for_operator().as_bytes(), out);
+    if let Cause::Malformed(error) = cause {
+        text(" Reason: ", out);
+        escape(error.to_string().as_bytes(), out);
+        text(".", out);
+    }
+    text("</p>\n<p class=\"o\">Request id: <code>", out);
+    escape(request_id.as_bytes(), out);
+    text("</code></p>\n</main>\n</body>\n</html>\n", out);
+}
+
+/// Appends the body of a redirect; few see it, since browsers follow `Location`.
+pub fn write_redirect(status: u16, location: &[u8], out: &mut Vec<u8>) {
+    head(status, title(status), out);
+    if location.len() <= LINK_BYTES_MAX && is_web_address(location) {
+        text("<p>This page is at <a href=\"", out);
+        escape(location, out);
+        text("\">", out);
+        escape(location, out);
+        text("</a>.</p>\n", out);
+    } else {
+        text(
+            "<p>This page is at another address, given in the Location header.</p>\n",
+            out,
+        );
+    }
+    text("</main>\n</body>\n</html>\n", out);
+}
+
+/// Whether a link to it can only lead to a page, and not run a script.
+fn is_web_address(location: &[u8]) -> bool {
+    location.starts_with(b"https://") || location.starts_with(b"http://")
+}
+
+fn title(status: u16) -> &'static str {
+    match status {
+        301 => "Moved permanently",
+        302 => "Found",
+        307 => "Temporary redirect",
+        308 => "Permanent redirect",
+        400 => "Bad request",
+        403 => "Forbidden",
+        404 => "Not found",
+        405 => "Method not allowed",
+        408 => "Request timeout",
+        413 => "Request too large",
+        414 => "Address too long",
+        421 => "Misdirected request",
+        431 => "Request head too large",
+        500 => "Internal error",
+        502 => "Bad gateway",
+        503 => "Service unavailable",
+        504 => "Gateway timeout",
+        505 => "HTTP version not supported",
+        508 => "Loop detected",
+        _ if status < 400 => "Redirect",
+        _ => "Error",
+    }
+}
+
+const STYLE: &str = "<style>:root{color-scheme:light dark}\
+    body{font:1rem/1.5 system-ui,sans-serif;margin:0}\
+    main{max-width:36rem;margin:15vh auto 0;padding:0 1.5rem;overflow-wrap:anywhere}\
+    h1{font-size:1.5rem}hr{border:0;border-top:1px solid #8886;margin:2rem 0 1rem}\
+    .o{font-size:.85rem;opacity:.75}</style>";
+
+fn head(status: u16, title: &str, out: &mut Vec<u8>) {
+    let number = status.to_string();
+    let parts = [
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<title>",
+        &number,
+        " ",
+        title,
+        "</title>\n",
+        STYLE,
+        "\n</head>\n<body>\n<main>\n<h1>",
+        &number,
+        " ",
+        title,
+        "</h1>\n",
+    ];
+    parts.into_iter().for_each(|part| text(part, out));
+}
+
+fn text(part: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(part.as_bytes());
+}
+
+/// Text that came from elsewhere. What is no printable ASCII is percent-encoded, so that a page
+/// is valid UTF-8 whatever was sent.
+fn escape(part: &[u8], out: &mut Vec<u8>) {
+    for byte in part {
+        match byte {
+            b'&' => text("&amp;", out),
+            b'<' => text("&lt;", out),
+            b'>' => text("&gt;", out),
+            b'"' => text("&quot;", out),
+            b'\'' => text("&#39;", out),
+            b' '..=b'~' => out.push(*byte),
+            _ => text(&format!("%{byte:02X}"), out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn page(status: u16, cause: Cause, request_id: &str) -> String {
+        let mut out = Vec::new();
+        write(status, cause, request_id, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn redirect(location: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_redirect(301, location, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_page_tells_the_visitor_the_operator_and_the_request_id() {
+        let page = page(502, Cause::OriginDns, "abc_-=123");
+        assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
+        assert!(page.contains("<h1>502 Bad gateway</h1>"));
+        assert!(page.contains("Try again in a few minutes."));
+        assert!(page.contains("The DomainName of the origin does not resolve."));
+        assert!(page.contains("<code>abc_-=123</code>"));
+    }
+
+    #[test]
+    fn every_page_is_small_and_loads_nothing() {
+        for cause in Cause::ALL {
+            let page = page(503, cause, &"x".repeat(64));
+            assert!(page.len() < 2_048, "{cause:?} has {} bytes", page.len());
+            for loading in ["src=", "url(", "<link", "<script", "@import"] {
+                assert!(!page.contains(loading), "{cause:?}");
+            }
+            assert!(page.contains("color-scheme:light dark"));
+        }
+        assert!(redirect(b"https://a/").len() < 2_048);
+        assert!(redirect(&[b'a'; 9_000]).len() < 2_048);
+    }
+
+    #[test]
+    fn every_cause_has_its_own_sentence_for_the_operator() {
+        let sentences: BTreeSet<_> = Cause::ALL
+            .iter()
+            .map(|cause| cause.for_operator())
+            .collect();
+        assert_eq!(sentences.len(), Cause::ALL.len());
+    }
+
+    #[test]
+    fn no_page_speaks_in_the_name_of_another_product() {
+        for cause in Cause::ALL {
+            let page = page(403, cause, "id").to_lowercase();
+            assert!(
+                !page.contains("cloudfront") && !page.contains("amazon"),
+                "{cause:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_malformed_request_is_told_what_was_wrong() {
+        let page = page(400, Cause::Malformed(RequestError::AmbiguousLength), "id");
+        assert!(page.contains("Reason: the body&#39;s length is ambiguous."));
+    }
+
+    #[test]
+    fn causes_have_the_words_of_the_access_log() {
+        use DetailedResult as D;
+        for (cause, want) in [
+            (Cause::UnknownHost, D::Error),
+            (Cause::DistributionDisabled, D::Error),
+            (Cause::GeoBlocked, D::ClientGeoBlocked),
+            (Cause::HttpsRequired, D::Error),
+            (Cause::MethodNotAllowed, D::InvalidRequestMethod),
+            (Cause::BodyNotAllowed, D::InvalidRequest),
+            (Cause::Malformed(RequestError::Malformed), D::InvalidRequest),
+            (
+                Cause::Malformed(RequestError::Host),
+                D::InvalidRequestHeader,
+            ),
+            (Cause::TooLarge, D::InvalidRequest),
+            (Cause::RequestTimeout, D::ClientCommError),
+            (Cause::LoopDetected, D::Error),
+            (Cause::RootObjectInvalid, D::Error),
+            (Cause::OriginDns, D::OriginDnsError),
+            (Cause::OriginConnect, D::OriginConnectError),
+            (Cause::OriginTls, D::OriginConnectError),
+            (Cause::OriginConnectTimeout, D::OriginCommError),
+            (Cause::OriginTimeout, D::OriginReadError),
+            (Cause::OriginInvalidResponse, D::OriginInvalidResponseError),
+            (Cause::OriginHeadTooBig, D::OriginHeaderTooBigError),
+            (Cause::Overloaded, D::AsResult),
+            (Cause::Internal, D::InternalError),
+        ] {
+            assert_eq!(cause.detail(), want, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_links_to_web_addresses_alone() {
+        assert!(redirect(b"https://a/b?c=1&d").contains("<a href=\"https://a/b?c=1&amp;d\">"));
+        for location in [&b"javascript:alert(1)"[..], b"//a", b"data:text/html,x"] {
+            assert!(!redirect(location).contains("<a "));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_from_outside_gets_into_a_page_unescaped(
+            bytes in prop::collection::vec(any::<u8>(), 0..80), text in "\\PC{0,40}"
+        ) {
+            let location = [b"https://", &bytes[..]].concat();
+            for (page, plain) in [
+                (redirect(&location), redirect(b"https://")),
+                (page(403, Cause::UnknownHost, &text), page(403, Cause::UnknownHost, "")),
+            ] {
+                for special in ['<', '>', '"', '\''] {
+                    let count = |page: &str| page.matches(special).count();
+                    prop_assert_eq!(count(&page), count(&plain));
+                }
+                prop_assert!(page.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)));
+            }
+        }
+    }
+}
