@@ -785,3 +785,466 @@ impl ServerTiming {
                 .any(|item| item.eq_ignore_ascii_case(b"server-timing"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use message::Version;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn try_compile(config: Value) -> Result<ResponseHeaders, String> {
+        let mut document = json!({"Name": "test"});
+        for (member, value) in config.as_object().unwrap() {
+            document[member] = value.clone();
+        }
+        ResponseHeaders::compile(&shapes::from_value(&document).expect("a policy's shape"))
+    }
+
+    fn compile(config: Value) -> ResponseHeaders {
+        try_compile(config).unwrap()
+    }
+
+    fn request(method: &str, fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::default();
+        head.start(method.as_bytes(), b"/", Version::Http11);
+        for (name, value) in fields {
+            head.push(name.as_bytes(), value.as_bytes());
+        }
+        head
+    }
+
+    fn apply(policy: &ResponseHeaders, request: &RequestHead, fields: &[(&str, &str)]) -> String {
+        let mut fields: Fields = fields.iter().copied().collect();
+        policy.apply(request, &mut fields);
+        String::from_utf8(fields.as_wire().to_vec()).unwrap().replace("\r\n", "\n")
+    }
+
+    fn cors(members: Value) -> Value {
+        let mut config = json!({
+            "AccessControlAllowOrigins": {"Quantity": 1, "Items": ["https://a.example"]},
+            "AccessControlAllowHeaders": {"Quantity": 0, "Items": []},
+            "AccessControlAllowMethods": {"Quantity": 0, "Items": []},
+            "AccessControlAllowCredentials": false,
+            "OriginOverride": false,
+        });
+        for (member, value) in members.as_object().unwrap() {
+            config[member] = value.clone();
+        }
+        json!({"CorsConfig": config})
+    }
+
+    fn list(items: &[&str]) -> Value {
+        json!({"Quantity": items.len(), "Items": items})
+    }
+
+    fn custom(headers: &[(&str, &str, bool)]) -> Value {
+        let items: Vec<_> = headers
+            .iter()
+            .map(|(name, value, overrides)| {
+                json!({"Header": name, "Value": value, "Override": overrides})
+            })
+            .collect();
+        json!({"Quantity": items.len(), "Items": items})
+    }
+
+    fn removals(names: &[&str]) -> Value {
+        let items: Vec<_> = names.iter().map(|name| json!({"Header": name})).collect();
+        json!({"Quantity": items.len(), "Items": items})
+    }
+
+    const PREFLIGHT: &[(&str, &str)] = &[
+        ("Origin", "https://a.example"),
+        ("Access-Control-Request-Method", "PUT"),
+        ("Access-Control-Request-Headers", "X-Amz-Date, authorization,x-other"),
+    ];
+
+    #[test]
+    fn an_origin_pattern_matches_what_the_table_says() {
+        for (pattern, origin, want) in [
+            ("http://www.example.com", "http://www.example.com", true),
+            ("http://www.example.com", "http://www.example.com:80", true),
+            ("http://www.example.com", "https://www.example.com", false),
+            ("http://www.example.com", "http://www.example.com:8080", false),
+            ("example.org", "http://example.org", true),
+            ("example.org", "https://example.org", true),
+            ("example.org", "https://EXAMPLE.org", true),
+            ("example.org", "https://a.example.org", false),
+            ("example.org", "https://example.org:8443", false),
+            ("example.org", "ftp://example.org", false),
+            ("*.example.org", "http://a.example.org", true),
+            ("*.example.org", "https://a.b.example.org", true),
+            ("*.example.org", "https://example.org", false),
+            ("*.example.org", "https://.example.org", false),
+            ("*.example.org", "https://badexample.org", false),
+            ("*.example.org", "https://a.example.org:444", false),
+            ("http://*.example.org", "http://a.example.org", true),
+            ("http://*.example.org", "https://a.example.org", false),
+            ("http://*.example.org", "http://a.example.org:81", false),
+            ("http://example.org:*", "http://example.org", true),
+            ("http://example.org:*", "http://example.org:8080", true),
+            ("http://example.org:*", "https://example.org:8080", false),
+            ("http://example.org:1*3", "http://example.org:13", true),
+            ("http://example.org:1*3", "http://example.org:1003", true),
+            ("http://example.org:1*3", "http://example.org:1030", false),
+            ("http://example.org:1*3", "http://example.org", false),
+            ("https://*", "https://anything.example", true),
+            ("http://[::1]:*", "http://[::1]:3000", true),
+            ("capacitor://localhost", "capacitor://localhost", true),
+            ("capacitor://localhost", "https://localhost", false),
+            ("example.org", "null", false),
+            ("example.org", "https://example.org/", false),
+            ("*.example.org", "https://evil/.example.org", false),
+            ("*.example.org", "https://e@a.example.org", false),
+        ] {
+            let parsed = OriginPattern::parse(pattern).expect(pattern);
+            assert_eq!(parsed.matches(origin.as_bytes()), want, "{pattern} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_star_elsewhere_in_an_origin_is_refused() {
+        for pattern in
+            ["example.*", "test.*.example.org", "exa*mple.org", "*example.org", "*.", "a b", "", ":1"]
+        {
+            assert_eq!(OriginPattern::parse(pattern), None, "{pattern}");
+            let config = cors(json!({"AccessControlAllowOrigins": list(&["*", pattern])}));
+            let error = try_compile(config).unwrap_err();
+            let path = "CorsConfig.AccessControlAllowOrigins.Items[1]: ";
+            assert!(error.starts_with(path), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_origin_gets_no_cors_fields_but_its_vary() {
+        let policy = compile(cors(json!({})));
+        assert_eq!(apply(&policy, &request("GET", &[]), &[("A", "1")]), "A: 1\nVary: Origin\n");
+    }
+
+    #[test]
+    fn a_listed_origin_is_echoed_and_another_gets_nothing() {
+        let policy = compile(cors(json!({
+            "AccessControlAllowCredentials": true,
+            "AccessControlExposeHeaders": list(&["X-A", "X-B"]),
+        })));
+        let listed = request("GET", &[("Origin", "https://a.example")]);
+        assert_eq!(
+            apply(&policy, &listed, &[]),
+            "Access-Control-Allow-Origin: https://a.example\n\
+             Access-Control-Allow-Credentials: true\n\
+             Access-Control-Expose-Headers: X-A, X-B\n\
+             Vary: Origin\n"
+        );
+        let other = request("GET", &[("Origin", "https://b.example")]);
+        assert_eq!(apply(&policy, &other, &[]), "Vary: Origin\n");
+    }
+
+    #[test]
+    fn any_origin_is_answered_with_a_star() {
+        let policy = compile(cors(json!({
+            "AccessControlAllowOrigins": list(&["https://a.example", "*"]),
+        })));
+        let request = request("GET", &[("Origin", "null")]);
+        assert_eq!(apply(&policy, &request, &[]), "Access-Control-Allow-Origin: *\n");
+    }
+
+    #[test]
+    fn vary_gets_origin_once() {
+        let policy = compile(cors(json!({})));
+        let plain = request("GET", &[]);
+        for vary in ["origin", "Accept-Encoding, Origin", "*"] {
+            assert_eq!(apply(&policy, &plain, &[("vary", vary)]), format!("vary: {vary}\n"));
+        }
+        assert_eq!(
+            apply(&policy, &plain, &[("Vary", "Accept-Encoding")]),
+            "Vary: Accept-Encoding\nVary: Origin\n"
+        );
+        for overrides in [false, true] {
+            let mut config = cors(json!({}));
+            config["CustomHeadersConfig"] = custom(&[("Vary", "X-A", overrides)]);
+            assert_eq!(apply(&compile(config), &plain, &[]), "Vary: X-A, Origin\n");
+        }
+    }
+
+    #[test]
+    fn only_a_real_preflight_gets_methods_headers_and_max_age() {
+        let policy = compile(cors(json!({
+            "AccessControlAllowMethods": list(&["ALL"]),
+            "AccessControlAllowHeaders": list(&["X-A", "Authorization"]),
+            "AccessControlMaxAgeSec": 600,
+        })));
+        let want = "Access-Control-Allow-Origin: https://a.example\n\
+             Access-Control-Allow-Methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\n\
+             Access-Control-Allow-Headers: X-A, Authorization\n\
+             Access-Control-Max-Age: 600\n\
+             Vary: Origin\n";
+        assert_eq!(apply(&policy, &request("OPTIONS", PREFLIGHT), &[]), want);
+        let actual = "Access-Control-Allow-Origin: https://a.example\nVary: Origin\n";
+        assert_eq!(apply(&policy, &request("GET", PREFLIGHT), &[]), actual);
+        assert_eq!(apply(&policy, &request("OPTIONS", &PREFLIGHT[..1]), &[]), actual);
+        assert_eq!(apply(&policy, &request("OPTIONS", &PREFLIGHT[1..]), &[]), "Vary: Origin\n");
+    }
+
+    #[test]
+    fn allowed_headers_with_a_wildcard_are_told_as_they_were_asked_for() {
+        for (names, credentials, want) in [
+            (&["*"][..], false, Some("*")),
+            (&["*", "Authorization"], false, Some("*, Authorization")),
+            (&["*", "auth*"], false, Some("*, authorization")),
+            (&["*"], true, Some("X-Amz-Date, x-other")),
+            (&["*", "Authorization"], true, Some("Authorization, X-Amz-Date, x-other")),
+            (&["x-amz-*"], false, Some("X-Amz-Date")),
+            (&["X-*-DATE", "X-B"], false, Some("X-B, X-Amz-Date")),
+            (&["x-none-*"], false, None),
+            (&[], false, None),
+        ] {
+            let policy = compile(cors(json!({
+                "AccessControlAllowHeaders": list(names),
+                "AccessControlAllowCredentials": credentials,
+            })));
+            let mut fields = Fields::new();
+            policy.apply(&request("OPTIONS", PREFLIGHT), &mut fields);
+            let told = fields.get("access-control-allow-headers");
+            assert_eq!(told, want.map(str::as_bytes), "{names:?} {credentials}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_name_is_not_told_back() {
+        let policy = compile(cors(json!({"AccessControlAllowHeaders": list(&["x-*"])})));
+        let mut fields = PREFLIGHT[..2].to_vec();
+        let long = format!("x-{}", "a".repeat(200));
+        let requested = format!("x-a b, x-\"q\", {long}, x-ok");
+        fields.push(("Access-Control-Request-Headers", &requested));
+        assert!(
+            apply(&policy, &request("OPTIONS", &fields), &[])
+                .contains("Access-Control-Allow-Headers: x-ok\n")
+        );
+    }
+
+    #[test]
+    fn without_override_the_origins_cors_fields_win_as_a_whole() {
+        let policy = compile(cors(json!({})));
+        let request = request("GET", &[("Origin", "https://a.example")]);
+        let fields = [("access-control-max-age", "5")];
+        assert_eq!(apply(&policy, &request, &fields), "access-control-max-age: 5\n");
+    }
+
+    #[test]
+    fn with_override_the_origins_cors_fields_go_as_a_whole() {
+        let policy = compile(cors(json!({"OriginOverride": true})));
+        let fields = [
+            ("access-control-allow-origin", "*"),
+            ("Access-Control-Allow-Methods", "GET"),
+            ("A", "1"),
+        ];
+        let listed = request("GET", &[("Origin", "https://a.example")]);
+        assert_eq!(
+            apply(&policy, &listed, &fields),
+            "A: 1\nAccess-Control-Allow-Origin: https://a.example\nVary: Origin\n"
+        );
+        let other = request("GET", &[("Origin", "https://b.example")]);
+        assert_eq!(apply(&policy, &other, &fields), "A: 1\nVary: Origin\n");
+    }
+
+    #[test]
+    fn security_headers_have_their_standard_values() {
+        let policy = compile(json!({"SecurityHeadersConfig": {
+            "ContentSecurityPolicy":
+                {"Override": true, "ContentSecurityPolicy": "default-src 'self'"},
+            "ContentTypeOptions": {"Override": true},
+            "FrameOptions": {"Override": true, "FrameOption": "DENY"},
+            "ReferrerPolicy": {"Override": false, "ReferrerPolicy": "no-referrer"},
+            "StrictTransportSecurity": {"Override": false, "AccessControlMaxAgeSec": 5,
+                "IncludeSubdomains": true, "Preload": true},
+            "XSSProtection": {"Override": true, "Protection": true, "ModeBlock": true},
+        }}));
+        let fields = [("referrer-policy", "origin"), ("x-frame-options", "SAMEORIGIN")];
+        assert_eq!(
+            apply(&policy, &request("GET", &[]), &fields),
+            "referrer-policy: origin\n\
+             Content-Security-Policy: default-src 'self'\n\
+             X-Content-Type-Options: nosniff\n\
+             X-Frame-Options: DENY\n\
+             Strict-Transport-Security: max-age=5; includeSubDomains; preload\n\
+             X-XSS-Protection: 1; mode=block\n"
+        );
+    }
+
+    #[test]
+    fn xss_protection_has_four_forms() {
+        for (protection, block, report, want) in [
+            (false, None, None, Some("0")),
+            (true, None, None, Some("1")),
+            (true, Some(true), None, Some("1; mode=block")),
+            (true, Some(false), Some("https://r/"), Some("1; report=https://r/")),
+            (true, Some(true), Some("https://r/"), None),
+            (false, Some(true), None, None),
+        ] {
+            let value = xss_protection(&ResponseHeadersPolicyXSSProtection {
+                r#override: true,
+                protection,
+                mode_block: block,
+                report_uri: report.map(str::to_owned),
+            });
+            assert_eq!(value.ok().as_deref(), want);
+        }
+    }
+
+    #[test]
+    fn custom_headers_override_or_give_way() {
+        let policy = compile(json!({"CustomHeadersConfig": custom(&[
+            ("Cache-Control", "no-store", true), ("X-A", "policy", false), ("X-Empty", "", false),
+        ])}));
+        let fields = [("cache-control", "max-age=5"), ("x-a", "origin"), ("X-A", "twice")];
+        assert_eq!(
+            apply(&policy, &request("GET", &[]), &fields),
+            "x-a: origin\nX-A: twice\nCache-Control: no-store\nX-Empty: \n"
+        );
+    }
+
+    #[test]
+    fn what_is_removed_and_added_is_there_once() {
+        let policy = compile(json!({
+            "CustomHeadersConfig": custom(&[("X-A", "policy", false)]),
+            "RemoveHeadersConfig": removals(&["x-a", "X-Powered-By"]),
+        }));
+        let fields = [("X-A", "origin"), ("x-powered-by", "y"), ("B", "1")];
+        assert_eq!(apply(&policy, &request("GET", &[]), &fields), "B: 1\nX-A: policy\n");
+    }
+
+    #[test]
+    fn a_removed_server_is_replaced_and_a_removed_date_stays() {
+        let policy = compile(json!({"RemoveHeadersConfig": removals(&["Server", "Date"])}));
+        let fields = [("Server", "nginx"), ("Date", "x")];
+        assert_eq!(apply(&policy, &request("GET", &[]), &fields), "Date: x\nServer: Warmfront\n");
+        let policy = compile(json!({
+            "RemoveHeadersConfig": removals(&["server"]),
+            "CustomHeadersConfig": custom(&[("Server", "mine", false)]),
+        }));
+        assert_eq!(apply(&policy, &request("GET", &[]), &fields), "Date: x\nServer: mine\n");
+    }
+
+    #[test]
+    fn what_a_policy_cannot_do_is_refused_with_its_place() {
+        let hsts = json!({"Override": true, "AccessControlMaxAgeSec": -1});
+        let csp = json!({"Override": true, "ContentSecurityPolicy": "x".repeat(1_784)});
+        let with_cors = |headers| {
+            let mut config = cors(json!({}));
+            config["CustomHeadersConfig"] = headers;
+            config
+        };
+        for (config, want) in [
+            (
+                json!({"RemoveHeadersConfig": removals(&["A", "X-Amz-Cf-Pop"])}),
+                "RemoveHeadersConfig.Items[1].Header: X-Amz-Cf-Pop cannot be removed",
+            ),
+            (
+                json!({"RemoveHeadersConfig": removals(&["a b"])}),
+                "RemoveHeadersConfig.Items[0].Header: 'a b' is no header name",
+            ),
+            (
+                json!({"CustomHeadersConfig": custom(&[("Content-Length", "0", true)])}),
+                "CustomHeadersConfig.Items[0].Header: Content-Length belongs to the edge",
+            ),
+            (
+                json!({"CustomHeadersConfig": custom(&[("A", "0", true), ("a", "1", true)])}),
+                "CustomHeadersConfig.Items[1].Header: a is in the policy twice",
+            ),
+            (
+                json!({"CustomHeadersConfig": custom(&[("A", "0\r\nB: 1", true)])}),
+                "CustomHeadersConfig.Items[0].Value: has a control character",
+            ),
+            (
+                with_cors(custom(&[("Access-Control-Max-Age", "0", true)])),
+                "CustomHeadersConfig.Items[0].Header: Access-Control-Max-Age belongs to CorsConfig",
+            ),
+            (
+                json!({"SecurityHeadersConfig": {"StrictTransportSecurity": hsts}}),
+                "SecurityHeadersConfig.StrictTransportSecurity.AccessControlMaxAgeSec: \
+                 -1 is negative",
+            ),
+            (
+                json!({"SecurityHeadersConfig": {"ContentSecurityPolicy": csp}}),
+                "SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy: \
+                 1784 bytes, and 1783 are allowed",
+            ),
+            (
+                json!({"ServerTimingHeadersConfig": {"Enabled": true, "SamplingRate": 100.5}}),
+                "ServerTimingHeadersConfig.SamplingRate: 100.5 is not between 0 and 100",
+            ),
+            (
+                cors(json!({"AccessControlMaxAgeSec": -5})),
+                "CorsConfig.AccessControlMaxAgeSec: -5 is negative",
+            ),
+        ] {
+            assert_eq!(try_compile(config).unwrap_err(), want);
+        }
+    }
+
+    #[test]
+    fn server_timing_is_sampled_and_can_be_forced() {
+        let timing = |enabled: bool, rate: Value| {
+            let config = json!({"Enabled": enabled, "SamplingRate": rate});
+            compile(json!({"ServerTimingHeadersConfig": config})).server_timing
+        };
+        let plain = request("GET", &[]);
+        assert_eq!(timing(false, json!(100.0)), None);
+        assert!(timing(true, json!(100.0)).unwrap().should_send(&plain, u32::MAX));
+        let half = timing(true, json!(50.0)).unwrap();
+        assert!(half.should_send(&plain, (1 << 31) - 1) && !half.should_send(&plain, 1 << 31));
+        let never = timing(true, json!(0.0)).unwrap();
+        assert!(!never.should_send(&plain, 0));
+        let forced = request("GET", &[("Pragma", "no-cache, Server-Timing")]);
+        assert!(never.should_send(&forced, u32::MAX));
+    }
+
+    #[test]
+    fn the_managed_policies_compile() {
+        let all: Vec<_> = crate::site::managed::response_headers().collect();
+        assert_eq!(all.len(), 5);
+        for (id, config) in all {
+            ResponseHeaders::compile(&config).expect(id);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_overridden_header_is_there_exactly_once(
+            sent in prop::collection::vec("[abAB]|Server|vary|access-control-max-age", 0..8),
+            ours in prop::collection::vec(("[abc]|vary", any::<bool>()), 0..4),
+            gone in prop::collection::vec("[abcd]|server|Vary", 0..3),
+            with_cors: bool, overrides: bool, origin in "https://[ab]\\.example|null",
+        ) {
+            let mut config = match with_cors {
+                true => cors(json!({"OriginOverride": overrides})),
+                false => json!({}),
+            };
+            let mut ours = ours;
+            ours.sort();
+            ours.dedup_by(|a, b| a.0 == b.0);
+            let headers: Vec<_> = ours.iter().map(|(n, o)| (n.as_str(), "ours", *o)).collect();
+            config["CustomHeadersConfig"] = custom(&headers);
+            let removed: Vec<_> = gone.iter().map(String::as_str).collect();
+            config["RemoveHeadersConfig"] = removals(&removed);
+            let mut fields: Fields = sent.iter().map(|name| (name, "sent")).collect();
+            compile(config).apply(&request("GET", &[("Origin", &origin)]), &mut fields);
+
+            for (name, overrides) in &ours {
+                let values: Vec<_> = fields.get_all(name).collect();
+                let is_removed = gone.iter().any(|other| other.eq_ignore_ascii_case(name));
+                if *overrides || is_removed {
+                    prop_assert_eq!(values.len(), 1, "{}", name);
+                    prop_assert!(values[0].starts_with(b"ours"));
+                } else {
+                    prop_assert!(!values.is_empty());
+                    prop_assert!(values.contains(&&b"sent"[..]) == values.iter().all(|v| !v.starts_with(b"ours")));
+                }
+            }
+            for name in &gone {
+                prop_assert!(fields.get_all(name).all(|value| value != b"sent"), "{}", name);
+            }
+            prop_assert!(fields.get_all("access-control-allow-origin").count() <= 1);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Every bound of the edge, in one place.
+
+use std::time::Duration;
+
+/// How long a viewer may take to send a request head, from its first byte (spec: none; nginx's
+/// and Varnish's defaults are 60 s and 5 s).
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may lie idle between requests.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest silence of a viewer within a request body.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest time without one byte taken by a viewer that we write to.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A WebSocket is closed after so long without a byte in either direction (spec §5.7).
+pub const WEBSOCKET_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Connections of one node.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Connections of one address, unless the configuration says otherwise.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 20_000;
+
+/// First read buffer of a connection; grows up to a request head.
+pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Bytes of a request body that wait for the origin.
+pub const BODY_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Responses up to this size are copied behind their head and leave in one write; larger ones are
+/// written from where they lie.
+pub const COPY_BYTES_MAX: usize = 16 * 1024;
+
+/// Written bytes that may gather before they must leave, when requests are pipelined.
+pub const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How many times a follower joins again when leaders go away before it fetches alone.
+pub const JOINS_MAX: usize = 3;
+
+/// A fetch that nobody follows any more goes on to the store when no more than this is missing.
+pub const ORPHAN_BYTES_MAX: u64 = cache::limits::CHUNK_BYTES as u64;
+
+/// Answers that were not storable are remembered for so long, so that nobody waits for a flight
+/// that will be released.
+pub const UNCACHEABLE_SECS: u32 = 30;
+
+/// Keys of answers that were not storable, remembered at once.
+pub const UNCACHEABLE_KEYS: usize = 1 << 16;
+
+/// Our own mark in `CDN-Loop` beyond which a request is taken for a loop (spec §1.4: chain depth).
+pub const LOOP_DEPTH_MAX: usize = 2;
+
+/// How long a graceful stop waits for running responses.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bodies of answers that are compressed in the worker itself; larger ones on another thread.
+pub const COMPRESS_INLINE_BYTES_MAX: usize = 64 * 1024;
+
+const _: () = assert!(READ_BUFFER_BYTES <= message::limits::REQUEST_HEAD_BYTES_MAX);
+const _: () = assert!(COPY_BYTES_MAX < WRITE_BUFFER_BYTES);

@@ -1,0 +1,219 @@
+//! Sites: distributions compiled for serving.
+
+mod compile;
+mod managed;
+mod pattern;
+mod policies;
+mod rules;
+
+use std::sync::Arc;
+
+use cache::freshness::TtlBounds;
+use message::MethodSet;
+use origin::OriginSpec;
+use origin::group::FailoverRule;
+
+pub use compile::compile;
+pub use pattern::{PathPattern, PatternError, wildcard_match};
+pub use policies::{Policies, PolicyError};
+
+use crate::forward::ForwardRule;
+use crate::key::KeyRule;
+use crate::response_headers::ResponseHeaders;
+
+/// One distribution compiled for serving: immutable, everything that can be known beforehand is.
+#[derive(Debug)]
+pub struct Site {
+    /// The distribution's id, `E…`.
+    pub id: String,
+    /// Which distribution a stored object belongs to, for sweeping.
+    pub scope: u32,
+    /// The distribution's own name, `d….<domain>`.
+    pub domain: String,
+    /// Names besides it, in lower case; `*.` starts a wildcard.
+    pub aliases: Vec<String>,
+    /// Whether viewers are served at all.
+    pub enabled: bool,
+    /// What `/` stands for, with its leading `/`; empty when nothing is put in.
+    pub default_root_path: String,
+    /// The origins.
+    pub origins: Vec<Origin>,
+    /// In the order of evaluation; the last one matches everything.
+    pub behaviors: Vec<Behavior>,
+    /// Custom error responses, at most one for a status.
+    pub errors: Vec<ErrorRule>,
+    /// Which countries are served.
+    pub geo: GeoRule,
+    /// Standard access logs, when they are on.
+    pub logging: Option<Logging>,
+}
+
+/// An origin and how to ask it.
+#[derive(Debug)]
+pub struct Origin {
+    /// How to reach it.
+    pub spec: OriginSpec,
+    /// Before every path; empty or `/…` without a `/` at the end.
+    pub path_prefix: String,
+    /// Which scheme to use.
+    pub protocol: OriginProtocol,
+    /// `Host` over HTTP and over HTTPS, with the port where it is not the usual one.
+    pub host_fields: [String; 2],
+    /// Fields that replace any of their name.
+    pub custom_fields: Vec<(String, String)>,
+    /// Whether it is an S3 bucket (some answers are read differently).
+    pub is_s3: bool,
+}
+
+/// `OriginProtocolPolicy`.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[allow(missing_docs)]
+pub enum OriginProtocol {
+    HttpOnly,
+    HttpsOnly,
+    MatchViewer,
+}
+
+/// A cache behavior.
+#[derive(Debug)]
+pub struct Behavior {
+    /// Which paths it takes.
+    pub pattern: PathPattern,
+    /// Where its misses go.
+    pub target: Target,
+    /// What HTTP viewers get.
+    pub viewer_protocol: ViewerProtocol,
+    /// Methods that are served.
+    pub methods: MethodSet,
+    /// Whether `OPTIONS` answers are cached; GET and HEAD always are.
+    pub options_cached: bool,
+    /// How keys are made.
+    pub key: KeyRule,
+    /// What is forwarded.
+    pub forward: ForwardRule,
+    /// For how long things are kept.
+    pub ttl: TtlBounds,
+    /// Whether nothing is ever stored nor collapsed.
+    pub caching_disabled: bool,
+    /// Whether eligible answers are compressed.
+    pub compress: bool,
+    /// What is done to the fields of answers.
+    pub response_headers: Option<Arc<ResponseHeaders>>,
+    /// Viewers need a signature. Verifying it is not built yet, so such a behavior refuses
+    /// everybody: private content must never be public by omission.
+    pub requires_signature: bool,
+}
+
+/// Where a behavior's misses go: indexes into [`Site::origins`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// To one origin.
+    Origin(usize),
+    /// To the first member of a group, and to the next when it fails.
+    Group {
+        /// In the order of trial.
+        members: Vec<usize>,
+        /// When the next is tried.
+        failover: FailoverRule,
+    },
+}
+
+impl Target {
+    /// The origin that is asked first.
+    pub fn primary(&self) -> usize {
+        match self {
+            Target::Origin(index) => *index,
+            Target::Group { members, .. } => members[0],
+        }
+    }
+
+    /// All origins that may be asked, in their order.
+    pub fn members(&self) -> &[usize] {
+        match self {
+            Target::Origin(index) => std::slice::from_ref(index),
+            Target::Group { members, .. } => members,
+        }
+    }
+}
+
+/// `ViewerProtocolPolicy`.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[allow(missing_docs)]
+pub enum ViewerProtocol {
+    AllowAll,
+    HttpsOnly,
+    RedirectToHttps,
+}
+
+/// A custom error response.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ErrorRule {
+    /// The status that it is for.
+    pub status: u16,
+    /// What viewers get instead.
+    pub page: Option<ErrorPage>,
+    /// `ErrorCachingMinTTL`.
+    pub min_secs: u64,
+}
+
+/// What viewers get instead of an error.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ErrorPage {
+    /// Fetched as if a viewer had asked for it by GET; path and perhaps query.
+    pub path: String,
+    /// The status to send it with.
+    pub status: u16,
+}
+
+/// `GeoRestriction`. Viewers of whom the country is not known are served (spec §14.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum GeoRule {
+    /// Everybody is served.
+    Unrestricted,
+    /// Only viewers from these countries.
+    Only(Vec<[u8; 2]>),
+    /// All but viewers from these countries.
+    Except(Vec<[u8; 2]>),
+}
+
+impl GeoRule {
+    /// Whether viewers from there are served.
+    pub fn allows(&self, country: Option<[u8; 2]>) -> bool {
+        match (self, country) {
+            (GeoRule::Unrestricted, _) | (_, None) => true,
+            (GeoRule::Only(countries), Some(country)) => countries.contains(&country),
+            (GeoRule::Except(countries), Some(country)) => !countries.contains(&country),
+        }
+    }
+}
+
+/// Where and how a site's access log is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Logging {
+    /// Before the file name.
+    pub prefix: String,
+    /// Whether the `Cookie` field is written.
+    pub include_cookies: bool,
+}
+
+impl Site {
+    /// The first behavior whose pattern matches, with its index.
+    #[inline]
+    pub fn behavior(&self, path: &[u8]) -> (usize, &Behavior) {
+        self.behaviors
+            .iter()
+            .enumerate()
+            .find(|(_, behavior)| behavior.pattern.matches(path))
+            .expect("the last behavior matches everything")
+    }
+
+    /// The custom error response for a status.
+    pub fn error_rule(&self, status: u16) -> Option<&ErrorRule> {
+        self.errors.iter().find(|rule| rule.status == status)
+    }
+
+    /// `ErrorCachingMinTTL` for a status: 10 s unless set (spec §4.5).
+    pub fn error_min_secs(&self, status: u16) -> u64 {
+        self.error_rule(status).map_or(10, |rule| rule.min_secs)
+    }
+}
