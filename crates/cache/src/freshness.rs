@@ -383,13 +383,14 @@ pub fn age_secs(stored_at_secs: u64, initial_age_secs: u32, now_secs: u64) -> u6
 /// An entity tag that differs in strength only keeps its stored form: we may have weakened it
 /// when we compressed the body. The stored `Age` is dropped, as age counts from the 304.
 pub fn merge_304(stored: &Fields, update: &Fields) -> Fields {
-    let replaces = |name: &[u8], value: &[u8]| {
-        !describes_stored_bytes(name)
-            && !(name.eq_ignore_ascii_case(b"etag")
-                && stored
-                    .get("etag")
-                    .is_some_and(|old| crate::conditional::weak_eq(old, value)))
+    let is_stored_tag = |name: &[u8], value: &[u8]| {
+        name.eq_ignore_ascii_case(b"etag")
+            && stored
+                .get("etag")
+                .is_some_and(|old| crate::conditional::weak_eq(old, value))
     };
+    let replaces =
+        |name: &[u8], value: &[u8]| !describes_stored_bytes(name) && !is_stored_tag(name, value);
     let mut merged = stored.clone();
     merged.retain(|name, _| {
         !name.eq_ignore_ascii_case(b"age")

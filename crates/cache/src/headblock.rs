@@ -603,7 +603,10 @@ mod tests {
         ) {
             let mut block = encode(&pairs.iter().map(|(name, value)| (name, value)).collect());
             if !block.is_empty() {
-                damage.iter().for_each(|(at, byte)| { let at = at.index(block.len()); block[at] = *byte; });
+                for (at, byte) in &damage {
+                    let at = at.index(block.len());
+                    block[at] = *byte;
+                }
                 block.truncate(length.index(block.len()) + 1);
             }
             let (mut fields, mut wire) = (Fields::new(), Vec::new());

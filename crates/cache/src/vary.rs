@@ -134,11 +134,14 @@ mod tests {
         assert_ne!(absent, empty);
     }
 
+    fn any_values() -> impl Strategy<Value = Vec<Option<Vec<u8>>>> {
+        prop::collection::vec(prop::option::of(prop::collection::vec(0u8..3, 0..3)), 3)
+    }
+
     proptest! {
         #[test]
         fn material_is_equal_exactly_where_values_are(
-            one in prop::collection::vec(prop::option::of(prop::collection::vec(0u8..3, 0..3)), 3),
-            other in prop::collection::vec(prop::option::of(prop::collection::vec(0u8..3, 0..3)), 3),
+            one in any_values(), other in any_values(),
         ) {
             let of = |values: &[Option<Vec<u8>>]| {
                 material(&["0", "1", "2"], |name| {

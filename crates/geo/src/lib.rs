@@ -188,15 +188,36 @@ struct Table<A> {
     starts: Vec<A>,
     /// Number of each range's location, or [`NOWHERE`].
     places: Vec<u32>,
+    /// How many starts have upper bits below the index: where to begin the search, so that it
+    /// touches two or three cache lines and not twenty.
+    before: Box<[u32]>,
 }
 
 const NOWHERE: u32 = u32::MAX;
 
-impl<A: Copy + Default + Ord> Table<A> {
+trait Address: Copy + Default + Ord {
+    fn upper_16_bits(self) -> usize;
+}
+
+impl Address for u32 {
+    fn upper_16_bits(self) -> usize {
+        (self >> 16) as usize
+    }
+}
+
+impl Address for u128 {
+    fn upper_16_bits(self) -> usize {
+        (self >> 112) as usize
+    }
+}
+
+impl<A: Address> Table<A> {
+    /// A table of one range, which is nowhere; to be searched once it is finished.
     fn new() -> Table<A> {
         Table {
             starts: vec![A::default()],
             places: vec![NOWHERE],
+            before: Box::default(),
         }
     }
 
@@ -213,15 +234,26 @@ impl<A: Copy + Default + Ord> Table<A> {
         }
     }
 
-    fn shrink(&mut self) {
+    fn finish(&mut self) {
         self.starts.shrink_to_fit();
         self.places.shrink_to_fit();
+        let mut before = vec![0u32; (1 << 16) + 1];
+        for start in &self.starts {
+            before[start.upper_16_bits() + 1] += 1;
+        }
+        for upper in 1..before.len() {
+            before[upper] += before[upper - 1];
+        }
+        self.before = before.into();
     }
 
     #[inline]
     fn find(&self, address: A) -> u32 {
+        let upper = address.upper_16_bits();
+        let (from, to) = (self.before[upper] as usize, self.before[upper + 1] as usize);
+        let at = from + self.starts[from..to].partition_point(|start| *start <= address);
         // The first start is 0, so at least one is not after the address.
-        self.places[self.starts.partition_point(|start| *start <= address) - 1]
+        self.places[at - 1]
     }
 }
 

@@ -115,8 +115,8 @@ impl<'a> Tree<'a> {
         if tables.locations.is_empty() {
             return Err(DatabaseError::NoLocations(self.database_type().to_owned()));
         }
-        tables.v4.shrink();
-        tables.v6.shrink();
+        tables.v4.finish();
+        tables.v6.finish();
         Ok(tables)
     }
 
