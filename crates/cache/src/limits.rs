@@ -18,9 +18,10 @@ pub const INDEX_BYTES_PER_OBJECT: usize = 52;
 /// The most shards of a RAM store.
 pub const RAM_SHARDS_MAX: usize = 64;
 
-/// A shard is not made smaller than this: a chunk must stay a small part of it. A small store
-/// has fewer shards than it was asked for.
-pub const RAM_SHARD_BYTES_MIN: u64 = 16 << 20;
+/// A shard is not made smaller than this, for the fewer objects a policy compares, the worse it
+/// chooses (at 16 MiB a shard, it missed one object in a hundred more), and a chunk must stay a
+/// small part of a shard. A small store has fewer shards than it was asked for.
+pub const RAM_SHARD_BYTES_MIN: u64 = 64 << 20;
 
 /// Evictions while a shard is locked once; an insert that needs more lets others in between.
 pub const RAM_EVICTIONS_PER_LOCK: usize = 32;
@@ -36,8 +37,8 @@ pub const RAM_INSERT_ROUNDS_MAX: usize = 1024;
 pub const TRACE_LINE_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(
-    (RAM_SHARD_BYTES_MIN as usize) >= 4 * (OBJECT_BODY_BYTES_MAX + OBJECT_HEAD_BYTES_MAX),
-    "the largest object is at most a quarter of the smallest regular shard"
+    (RAM_SHARD_BYTES_MIN as usize) >= 16 * (OBJECT_BODY_BYTES_MAX + OBJECT_HEAD_BYTES_MAX),
+    "the largest object is a small part of the smallest regular shard"
 );
 const _: () = assert!(RAM_SHARDS_MAX.is_power_of_two());
 

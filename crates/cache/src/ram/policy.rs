@@ -60,7 +60,7 @@ pub struct Policy<T> {
 /// The small queue's share of the bytes is one in this many.
 const SMALL_SHARE: u64 = 20;
 /// What size counts for in the small queue.
-const SMALL_EXPONENT: f32 = 1.25;
+const SMALL_EXPONENT: f32 = 1.5;
 /// What size counts for in the main queue.
 const MAIN_EXPONENT: f32 = 0.375;
 /// What size counts for when a ghost returns.
