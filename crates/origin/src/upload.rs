@@ -64,8 +64,11 @@ impl UploadState {
             Some(Ok(data)) => {
                 let taken = self.taken.get() + data.len() as u64;
                 self.taken.set(taken);
-                if self.length.is_some_and(|length| taken > length) {
-                    return self.fail(BodyError::WrongLength);
+                match self.length {
+                    Some(length) if taken > length => return self.fail(BodyError::WrongLength),
+                    // Nobody asks again once the announced length is there.
+                    Some(length) if taken == length => self.is_finished.set(true),
+                    _ => {}
                 }
                 Poll::Ready(Some(Ok(data)))
             }
