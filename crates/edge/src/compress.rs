@@ -237,3 +237,177 @@ fn push_item(item: &[u8], list: &mut Vec<u8>) {
     }
     list.extend_from_slice(item);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Read;
+
+    fn head(status: u16, fields: &[(&str, &str)]) -> ResponseHead {
+        ResponseHead {
+            status,
+            fields: fields.iter().copied().collect(),
+        }
+    }
+
+    fn compress(coding: Coding, pieces: &[&[u8]], length: u64) -> Vec<u8> {
+        let mut compressor = Compressor::new(coding, length);
+        let mut out = Vec::new();
+        for piece in pieces {
+            out.extend(compressor.push(piece));
+        }
+        out.extend(compressor.finish());
+        out
+    }
+
+    fn decode(coding: Coding, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let read = match coding {
+            Coding::Gzip => flate2::read::GzDecoder::new(bytes).read_to_end(&mut out),
+            Coding::Brotli => brotli::Decompressor::new(bytes, 4_096).read_to_end(&mut out),
+        };
+        read.expect("what was compressed can be decoded");
+        out
+    }
+
+    fn transform(fields: &[(&str, &str)]) -> String {
+        let mut fields: Fields = fields.iter().copied().collect();
+        transform_head(&mut fields, Coding::Brotli);
+        String::from_utf8(fields.as_wire().to_vec())
+            .unwrap()
+            .replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn the_types_are_sorted_and_the_longest_fits() {
+        assert!(TYPES.is_sorted());
+        assert_eq!(
+            TYPES.iter().map(|known| known.len()).max(),
+            Some(TYPE_BYTES_MAX)
+        );
+        assert!(TYPES.iter().all(|known| is_compressible(known.as_bytes())));
+    }
+
+    #[test]
+    fn a_type_is_found_in_any_case_and_with_parameters() {
+        for (content_type, want) in [
+            ("text/html; charset=utf-8", true),
+            ("Text/HTML;charset=utf-8", true),
+            (" application/json ", true),
+            ("image/svg+xml", true),
+            ("vnd.apple.mpegurl", true),
+            ("application/vnd.mapbox-vector-tile", true),
+            ("text/markdown", false),
+            ("application/ld+json", false),
+            ("font/woff2", false),
+            ("image/png", false),
+            ("text/html-but-very-much-longer-than-any-type", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_compressible(content_type.as_bytes()),
+                want,
+                "{content_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn status_length_and_encoding_decide() {
+        let html = ("Content-Type", "text/html");
+        for (status, length, want) in [
+            (200, Some(1_000), true),
+            (403, Some(10_000_000), true),
+            (404, Some(5_000), true),
+            (200, Some(999), false),
+            (200, Some(10_000_001), false),
+            (200, None, false),
+            (206, Some(5_000), false),
+            (203, Some(5_000), false),
+            (500, Some(5_000), false),
+        ] {
+            assert_eq!(
+                eligible(&head(status, &[html]), length),
+                want,
+                "{status} {length:?}"
+            );
+        }
+        for encoding in ["gzip", "identity", ""] {
+            let head = head(200, &[html, ("content-encoding", encoding)]);
+            assert!(!eligible(&head, Some(5_000)), "{encoding}");
+        }
+        assert!(!eligible(&head(200, &[]), Some(5_000)));
+    }
+
+    #[test]
+    fn a_compressed_head_describes_the_compressed_body() {
+        assert_eq!(
+            transform(&[
+                ("Content-Type", "text/html"),
+                ("Content-Length", "5000"),
+                ("Accept-Ranges", "bytes"),
+                ("Content-MD5", "x"),
+                ("ETag", "\"a\""),
+                ("X-A", "1"),
+            ]),
+            "Content-Type: text/html\nX-A: 1\nContent-Encoding: br\n\
+             Vary: Accept-Encoding\nETag: W/\"a\"\n"
+        );
+    }
+
+    #[test]
+    fn etags_are_weakened_and_malformed_ones_dropped() {
+        for (etag, want) in [
+            ("\"a\"", Some("W/\"a\"")),
+            ("W/\"a\"", Some("W/\"a\"")),
+            ("a", None),
+            ("", None),
+        ] {
+            let fields = transform(&[("etag", etag)]);
+            let got = fields.lines().find_map(|line| line.strip_prefix("ETag: "));
+            assert_eq!(got, want, "{etag}");
+        }
+    }
+
+    #[test]
+    fn vary_is_merged_into_one_field() {
+        for (vary, want) in [
+            (&["Cookie", "Origin"][..], "Cookie, Origin, Accept-Encoding"),
+            (&["accept-encoding, Origin"], "accept-encoding, Origin"),
+            (&["*"], "*"),
+            (&[""], "Accept-Encoding"),
+        ] {
+            let fields: Vec<_> = vary.iter().map(|value| ("vary", *value)).collect();
+            assert_eq!(
+                transform(&fields),
+                format!("Content-Encoding: br\nVary: {want}\n")
+            );
+        }
+    }
+
+    #[test]
+    fn text_shrinks_and_comes_back() {
+        let text = "<p>All work and no play makes Jack a dull boy.</p>\n".repeat(100_000);
+        for coding in [Coding::Gzip, Coding::Brotli] {
+            let pieces: Vec<_> = text.as_bytes().chunks(16 << 10).collect();
+            let small = compress(coding, &pieces, text.len() as u64);
+            assert!(small.len() < text.len() / 50, "{coding:?}: {}", small.len());
+            assert!(decode(coding, &small) == text.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_in_any_pieces_comes_back(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3_000), 0..6),
+            length in prop_oneof![Just(0), 0..20_000_u64, Just(u64::MAX)],
+        ) {
+            let body = pieces.concat();
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            for coding in [Coding::Gzip, Coding::Brotli] {
+                prop_assert_eq!(&decode(coding, &compress(coding, &pieces, length)), &body);
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! and the operator what to look at. Small, readable without anything else loaded, light or dark
 //! as the visitor has it. Nothing is put into a page unescaped.
 
-use message::http1::RequestError;
+use message::http1::{RequestError, reason};
 use telemetry::access_log::DetailedResult;
 
 /// Longest address that a redirect's body links to; `Location` has it in any case.
@@ -189,8 +189,7 @@ impl Cause {
 
 /// Appends the page for an error. `request_id` is what the access log has it under.
 pub fn write(status: u16, cause: Cause, request_id: &str, out: &mut Vec<u8>) {
-    let title = title(status);
-    head(status, title, out);
+    head(status, out);
     text("<p>", out);
     text(cause.for_visitor(), out);
     text("</p>\n<hr>\n<p class=\"o\">For the operator: ", out);
@@ -207,7 +206,7 @@ pub fn write(status: u16, cause: Cause, request_id: &str, out: &mut Vec<u8>) {
 
 /// Appends the body of a redirect; few see it, since browsers follow `Location`.
 pub fn write_redirect(status: u16, location: &[u8], out: &mut Vec<u8>) {
-    head(status, title(status), out);
+    head(status, out);
     if location.len() <= LINK_BYTES_MAX && is_web_address(location) {
         text("<p>This page is at <a href=\"", out);
         escape(location, out);
@@ -228,40 +227,14 @@ fn is_web_address(location: &[u8]) -> bool {
     location.starts_with(b"https://") || location.starts_with(b"http://")
 }
 
-fn title(status: u16) -> &'static str {
-    match status {
-        301 => "Moved permanently",
-        302 => "Found",
-        307 => "Temporary redirect",
-        308 => "Permanent redirect",
-        400 => "Bad request",
-        403 => "Forbidden",
-        404 => "Not found",
-        405 => "Method not allowed",
-        408 => "Request timeout",
-        413 => "Request too large",
-        414 => "Address too long",
-        421 => "Misdirected request",
-        431 => "Request head too large",
-        500 => "Internal error",
-        502 => "Bad gateway",
-        503 => "Service unavailable",
-        504 => "Gateway timeout",
-        505 => "HTTP version not supported",
-        508 => "Loop detected",
-        _ if status < 400 => "Redirect",
-        _ => "Error",
-    }
-}
-
 const STYLE: &str = "<style>:root{color-scheme:light dark}\
     body{font:1rem/1.5 system-ui,sans-serif;margin:0}\
     main{max-width:36rem;margin:15vh auto 0;padding:0 1.5rem;overflow-wrap:anywhere}\
     h1{font-size:1.5rem}hr{border:0;border-top:1px solid #8886;margin:2rem 0 1rem}\
     .o{font-size:.85rem;opacity:.75}</style>";
 
-fn head(status: u16, title: &str, out: &mut Vec<u8>) {
-    let number = status.to_string();
+fn head(status: u16, out: &mut Vec<u8>) {
+    let (number, title) = (status.to_string(), reason(status));
     let parts = [
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
@@ -322,7 +295,7 @@ mod tests {
     fn a_page_tells_the_visitor_the_operator_and_the_request_id() {
         let page = page(502, Cause::OriginDns, "abc_-=123");
         assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
-        assert!(page.contains("<h1>502 Bad gateway</h1>"));
+        assert!(page.contains("<h1>502 Bad Gateway</h1>"));
         assert!(page.contains("Try again in a few minutes."));
         assert!(page.contains("The DomainName of the origin does not resolve."));
         assert!(page.contains("<code>abc_-=123</code>"));

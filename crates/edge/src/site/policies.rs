@@ -595,3 +595,319 @@ fn is_hop_by_hop(name: &str) -> bool {
             .get(..6)
             .is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
+
+    fn parameters() -> Value {
+        json!({
+            "EnableAcceptEncodingGzip": false,
+            "HeadersConfig": {"HeaderBehavior": "none"},
+            "CookiesConfig": {"CookieBehavior": "none"},
+            "QueryStringsConfig": {"QueryStringBehavior": "none"},
+        })
+    }
+
+    fn cache_config() -> Value {
+        json!({"Name": "mine", "MinTTL": 1, "ParametersInCacheKeyAndForwardedToOrigin": parameters()})
+    }
+
+    fn cache(members: Value) -> CachePolicyConfig {
+        let mut config = cache_config();
+        for (member, value) in members.as_object().unwrap() {
+            config[member] = value.clone();
+        }
+        shapes::from_value(&config).unwrap()
+    }
+
+    fn load(files: &[(&str, Value)]) -> Result<Policies, String> {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, document) in files {
+            std::fs::write(dir.path().join(name), document.to_string()).unwrap();
+        }
+        let mut policies = Policies::managed();
+        let prefix = format!("{}/", dir.path().display());
+        match policies.load_dir(dir.path()) {
+            Ok(()) => Ok(policies),
+            Err(error) => Err(error.to_string().replace(&prefix, "")),
+        }
+    }
+
+    #[test]
+    fn managed_policies_are_there_and_in_order() {
+        let policies = Policies::managed();
+        assert_eq!(
+            policies.cache(OPTIMIZED).unwrap().name,
+            "Managed-CachingOptimized"
+        );
+        assert_eq!(policies.cache("unknown"), None);
+        for (id, config) in &policies.cache {
+            config.check().expect(id);
+        }
+        for (id, config) in &policies.origin_request {
+            config.check().expect(id);
+        }
+        for (id, config) in &policies.response_headers {
+            config.check().expect(id);
+        }
+    }
+
+    #[test]
+    fn every_form_that_the_cli_prints_is_read() {
+        let request = json!({
+            "Name": "all",
+            "HeadersConfig": {"HeaderBehavior": "allViewer"},
+            "CookiesConfig": {"CookieBehavior": "all"},
+            "QueryStringsConfig": {"QueryStringBehavior": "all"},
+        });
+        let policies = load(&[
+            (
+                "get.json",
+                json!({"ETag": "E1", "CachePolicy": {"Id": "c-get", "CachePolicyConfig": cache_config(),
+                    "LastModifiedTime": "2024-05-01T12:00:00+00:00"}}),
+            ),
+            ("c-file.json", json!({"ETag": "E1", "CachePolicyConfig": cache_config()})),
+            (
+                "list.json",
+                json!({"CachePolicyList": {"MaxItems": 100, "Quantity": 1, "Items": [
+                    {"Type": "custom", "CachePolicy":
+                        {"Id": "c-list", "CachePolicyConfig": cache_config()}}]}}),
+            ),
+            (
+                "none.json",
+                json!({"ResponseHeadersPolicyList": {"MaxItems": 100, "Quantity": 0}}),
+            ),
+            (
+                "request.json",
+                json!({"OriginRequestPolicy": {"Id": "o", "OriginRequestPolicyConfig": request}}),
+            ),
+            ("r-file.json", json!({"ResponseHeadersPolicyConfig": {"Name": "empty"}})),
+            ("notes.txt", json!("not read")),
+        ])
+        .unwrap();
+        for id in ["c-get", "c-file", "c-list", OPTIMIZED] {
+            assert!(policies.cache(id).is_some(), "{id}");
+        }
+        assert!(policies.origin_request("o").is_some());
+        assert!(policies.response_headers("r-file").is_some());
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_the_member() {
+        let mut negative = cache_config();
+        negative["MinTTL"] = json!(-1);
+        let mut typed = cache_config();
+        typed["MinTTL"] = json!("1");
+        for (document, want) in [
+            (
+                json!({"CachePolicyConfig": negative}),
+                "a.json: CachePolicyConfig.MinTTL: -1",
+            ),
+            (
+                json!({"CachePolicyConfig": typed}),
+                "a.json: CachePolicyConfig.MinTTL: ",
+            ),
+            (
+                json!({"CachePolicy": {"CachePolicyConfig": {}}}),
+                "a.json: CachePolicy.Id: required",
+            ),
+            (
+                json!({"CachePolicyList": {"Items": [{"CachePolicy": {"Id": "x"}}]}}),
+                "a.json: CachePolicyList.Items[0].CachePolicy.CachePolicyConfig: required",
+            ),
+            (
+                json!({"ResponseHeadersPolicyConfig": {"Name": "x", "RemoveHeadersConfig":
+                    {"Quantity": 1, "Items": [{"Header": "Via"}]}}}),
+                "a.json: ResponseHeadersPolicyConfig.RemoveHeadersConfig.Items[0].Header: Via",
+            ),
+            (json!({"Distribution": {}}), "a.json: no policy; expected"),
+            (json!([1]), "a.json: no policy; expected"),
+        ] {
+            let error = load(&[("a.json", document)]).unwrap_err();
+            assert!(error.starts_with(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_json_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.json"), "{").unwrap();
+        let error = Policies::default().load_dir(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("a.json: not JSON: "), "{error}");
+        let missing = dir.path().join("missing");
+        let error = Policies::default().load_dir(&missing).unwrap_err();
+        assert!(matches!(error, PolicyError::Read { .. }));
+    }
+
+    #[test]
+    fn two_files_may_repeat_a_policy_but_not_contradict() {
+        let named = |name: &str| {
+            let mut config = cache_config();
+            config["Name"] = json!(name);
+            json!({"CachePolicy": {"Id": "x", "CachePolicyConfig": config}})
+        };
+        assert!(load(&[("a.json", named("n")), ("b.json", named("n"))]).is_ok());
+        assert_eq!(
+            load(&[("a.json", named("n")), ("b.json", named("m"))]).unwrap_err(),
+            "b.json: the policy x is in a.json too, and differs"
+        );
+    }
+
+    #[test]
+    fn the_times_to_live_are_in_order() {
+        for (ttls, want) in [
+            (json!({"MinTTL": 0}), Ok((0, 86_400, 31_536_000))),
+            (
+                json!({"MinTTL": 100_000}),
+                Ok((100_000, 100_000, 31_536_000)),
+            ),
+            (
+                json!({"MinTTL": 5, "DefaultTTL": 1, "MaxTTL": 9}),
+                Ok((5, 5, 9)),
+            ),
+            (json!({"MinTTL": 0, "MaxTTL": 60}), Ok((0, 60, 60))),
+            (
+                json!({"MinTTL": 40_000_000}),
+                Ok((40_000_000, 40_000_000, 40_000_000)),
+            ),
+            (
+                json!({"MinTTL": 0, "DefaultTTL": 0, "MaxTTL": 0}),
+                Ok((0, 0, 0)),
+            ),
+            (
+                json!({"MinTTL": 5, "MaxTTL": 4}),
+                Err("MaxTTL: 4 is less than MinTTL, 5"),
+            ),
+            (
+                json!({"MinTTL": 0, "DefaultTTL": 5, "MaxTTL": 4}),
+                Err("MaxTTL: 4 is less than DefaultTTL, 5"),
+            ),
+            (
+                json!({"MinTTL": 0, "DefaultTTL": -2}),
+                Err("DefaultTTL: -2 is negative"),
+            ),
+        ] {
+            let config = cache(ttls);
+            let got = validate_cache(&config)
+                .map_err(|error| error.to_string())
+                .map(|()| {
+                    let ttls = Ttls::of(&config);
+                    (ttls.min_secs, ttls.default_secs, ttls.max_secs)
+                });
+            assert_eq!(got, want.map_err(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn a_policy_that_disables_caching_has_no_key() {
+        let whitelist = |list: &str, behavior: &str| json!({behavior: "whitelist", list: {"Quantity": 1, "Items": ["a"]}});
+        for (member, value) in [
+            ("EnableAcceptEncodingGzip", json!(true)),
+            ("EnableAcceptEncodingBrotli", json!(true)),
+            ("HeadersConfig", whitelist("Headers", "HeaderBehavior")),
+            ("CookiesConfig", json!({"CookieBehavior": "all"})),
+            (
+                "QueryStringsConfig",
+                whitelist("QueryStrings", "QueryStringBehavior"),
+            ),
+        ] {
+            let mut parameters = parameters();
+            parameters[member] = value;
+            let with = |ttls: Value| {
+                let mut members = ttls;
+                members["ParametersInCacheKeyAndForwardedToOrigin"] = parameters.clone();
+                validate_cache(&cache(members))
+            };
+            assert_eq!(
+                with(json!({"MinTTL": 0, "DefaultTTL": 0, "MaxTTL": 1})),
+                Ok(())
+            );
+            let error = with(json!({"MinTTL": 0, "DefaultTTL": 0, "MaxTTL": 0})).unwrap_err();
+            let want = format!("ParametersInCacheKeyAndForwardedToOrigin.{member}");
+            assert!(error.path.starts_with(&want), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_fit_their_behaviors_and_names_fit_a_key() {
+        let headers = |names: &[&str], gzip: bool| {
+            let mut parameters = parameters();
+            parameters["EnableAcceptEncodingGzip"] = json!(gzip);
+            parameters["HeadersConfig"] = json!({"HeaderBehavior": "whitelist",
+                "Headers": {"Quantity": names.len(), "Items": names}});
+            validate_cache(&cache(
+                json!({"ParametersInCacheKeyAndForwardedToOrigin": parameters}),
+            ))
+            .map_err(|error| {
+                error
+                    .path
+                    .rsplit("HeadersConfig.")
+                    .next()
+                    .unwrap()
+                    .to_owned()
+            })
+        };
+        assert_eq!(
+            headers(&["Host", "Authorization", "Accept-Encoding"], false),
+            Ok(())
+        );
+        assert_eq!(
+            headers(&["Host", "accept-encoding"], true),
+            Err("Headers.Items[1]".into())
+        );
+        for name in [
+            "Connection",
+            "cookie",
+            "TE",
+            "Upgrade",
+            "Proxy-Authorization",
+        ] {
+            assert_eq!(
+                headers(&[name], false),
+                Err("Headers.Items[0]".into()),
+                "{name}"
+            );
+        }
+        assert_eq!(headers(&[], false), Err("Headers".into()));
+        let mut parameters = parameters();
+        parameters["CookiesConfig"] =
+            json!({"CookieBehavior": "all", "Cookies": {"Quantity": 1, "Items": ["a"]}});
+        let config = cache(json!({"ParametersInCacheKeyAndForwardedToOrigin": parameters}));
+        assert_eq!(
+            validate_cache(&config).unwrap_err().message,
+            "1 names, and the behavior is all"
+        );
+    }
+
+    #[test]
+    fn an_origin_request_policy_cannot_list_authorization() {
+        let config = |behavior: &str, names: &[&str]| {
+            let config: OriginRequestPolicyConfig = shapes::from_value(&json!({
+                "Name": "x",
+                "HeadersConfig": {"HeaderBehavior": behavior,
+                    "Headers": {"Quantity": names.len(), "Items": names}},
+                "CookiesConfig": {"CookieBehavior": "none"},
+                "QueryStringsConfig": {"QueryStringBehavior": "none"},
+            }))
+            .unwrap();
+            validate_origin_request(&config).map_err(|error| error.path)
+        };
+        assert_eq!(config("whitelist", &["Host", "Origin"]), Ok(()));
+        let second = || Err("HeadersConfig.Headers.Items[1]".to_owned());
+        assert_eq!(config("whitelist", &["Host", "authorization"]), second());
+        assert_eq!(config("whitelist", &["Host", "Accept-Encoding"]), second());
+        assert_eq!(config("allExcept", &["Host", "Authorization"]), Ok(()));
+        assert_eq!(
+            config("allExcept", &[]),
+            Err("HeadersConfig.Headers".to_owned())
+        );
+        assert_eq!(
+            config("allViewer", &["A"]),
+            Err("HeadersConfig.Headers".to_owned())
+        );
+    }
+}
