@@ -144,7 +144,7 @@ class NginxTuned(Nginx):
     seldom set, and reads small ones into memory instead of calling `sendfile`."""
 
     name = "nginx-tuned"
-    label = "nginx, open_file_cache"
+    label = "nginx with open_file_cache"
     open_file_cache = "open_file_cache max=100000 inactive=1h; open_file_cache_valid 1h;"
     for_small = "sendfile off;"
 
@@ -162,7 +162,8 @@ sub vcl_recv {{
     if (req.url ~ "^/nocache/") {{ return (pass); }}
 }}
 sub vcl_deliver {{
-    if (obj.hits > 0) {{ set resp.http.X-Cache = "HIT"; }} else {{ set resp.http.X-Cache = "MISS"; }}
+    set resp.http.X-Cache = "MISS";
+    if (obj.hits > 0) {{ set resp.http.X-Cache = "HIT"; }}
 }}
 """)
         self.run([
@@ -210,7 +211,8 @@ ip_allow:
 logging:
   formats:
     - name: squid
-      format: '%<cqtq> %<ttms> %<chi> %<crc>/%<pssc> %<psql> %<cqhm> %<cquc> %<caun> %<phr>/%<shn> %<psct>'
+      format: >-
+        %<cqtq> %<ttms> %<chi> %<crc>/%<pssc> %<psql> %<cqhm> %<cquc> %<caun> %<phr>/%<shn> %<psct>
   logs:
     - {filename: access, format: squid, mode: ascii}
 """)
