@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
-use message::Method;
+use message::{Fields, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::Lease;
@@ -180,7 +180,10 @@ struct Exchange<'a> {
     http_method: http::Method,
     scheme: Scheme,
     uri: Uri,
-    headers: HeaderMap,
+    fields: Fields,
+    framing: RequestFraming,
+    /// The fields as hyper takes them, for the first connection; made anew for a further one.
+    headers: Option<HeaderMap>,
     upload: Option<Rc<UploadState>>,
     wants_upgrade: bool,
     read_timeout: Duration,
@@ -223,7 +226,9 @@ impl<'a> Exchange<'a> {
             http_method: head::method(request.method).ok_or(invalid)?,
             scheme: request.scheme,
             uri: head::uri(request.target).ok_or(invalid)?,
-            headers: head::request_headers(&request.fields, framing).ok_or(invalid)?,
+            headers: Some(head::request_headers(&request.fields, framing).ok_or(invalid)?),
+            fields: request.fields,
+            framing,
             upload: Upload::state_of(request.body),
             wants_upgrade: request.upgrade,
             read_timeout: Duration::from_millis(origin.read_timeout_ms.into()),
@@ -257,7 +262,8 @@ impl<'a> Exchange<'a> {
                     Err(error) => return Err(error),
                 },
             };
-            let failure = match self.send(&mut link, now).await {
+            let request = self.request()?;
+            let failure = match self.send(&mut link, request, now).await {
                 Ok(response) => return self.finish(response, link, upgrade, now).await,
                 Err(failure) => failure,
             };
@@ -310,17 +316,29 @@ impl<'a> Exchange<'a> {
         is_dropped && is_repeatable && self.is_replayable(failure)
     }
 
+    /// The request as hyper takes it.
+    fn request(&mut self) -> Result<http::Request<Upload>, FetchError> {
+        let again = || head::request_headers(&self.fields, self.framing);
+        let headers = self
+            .headers
+            .take()
+            .or_else(again)
+            .ok_or(FetchError::InvalidRequest)?;
+        let mut request = http::Request::new(Upload::next_turn(self.upload.as_ref()));
+        *request.method_mut() = self.http_method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
     /// Sends the request over a connection and waits for the response head.
     async fn send(
         &self,
         link: &mut Link,
+        mut request: http::Request<Upload>,
         now: Instant,
     ) -> Result<http::Response<Incoming>, SendFailure> {
         let upload = self.upload.as_ref();
-        let mut request = http::Request::new(Upload::next_turn(upload));
-        *request.method_mut() = self.http_method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
         let continues = upload.map(|_| count_continues(&mut request));
 
         link.timer.arm(now + self.read_timeout);

@@ -1,13 +1,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
@@ -55,6 +55,23 @@ impl SystemResolver {
             TokioResolver::builder_with_config(nowhere, TokioRuntimeProvider::default())
         });
         // Remembering is done by `Names`, with bounds of our own.
+        builder.options_mut().cache_size = 0;
+        Ok(SystemResolver {
+            resolver: builder.build()?,
+        })
+    }
+
+    /// Asks these name servers, over UDP and TCP, instead of those of `/etc/resolv.conf`; the
+    /// hosts file still comes first.
+    pub fn with_servers(servers: &[SocketAddr]) -> Result<SystemResolver, NetError> {
+        let servers = servers.iter().map(|server| {
+            let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
+            (udp.port, tcp.port) = (server.port(), server.port());
+            NameServerConfig::new(server.ip(), true, vec![udp, tcp])
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(config, provider);
         builder.options_mut().cache_size = 0;
         Ok(SystemResolver {
             resolver: builder.build()?,

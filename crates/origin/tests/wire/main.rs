@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod body;
+mod dns;
 mod exchange;
 mod group;
 mod retry;
