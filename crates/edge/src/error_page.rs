@@ -174,7 +174,7 @@ impl Cause {
                  dates, and OriginSslProtocols."
             }
             Cause::OriginConnectTimeout => {
-                "No connection to the origin within ConnectionTimeout; see its address and firewall."
+                "No connection to the origin within ConnectionTimeout: see address and firewall."
             }
             Cause::OriginTimeout => {
                 "The origin sent nothing within OriginReadTimeout or ResponseCompletionTimeout."
@@ -396,7 +396,8 @@ mod tests {
                     let count = |page: &str| page.matches(special).count();
                     prop_assert_eq!(count(&page), count(&plain));
                 }
-                prop_assert!(page.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)));
+                let is_plain = |byte| byte == b'\n' || (b' '..=b'~').contains(&byte);
+                prop_assert!(page.bytes().all(is_plain));
             }
         }
     }
