@@ -21,6 +21,8 @@ pub enum Cause {
     HttpsRequired,
     /// The behavior does not allow the method.
     MethodNotAllowed,
+    /// The behavior serves signed requests alone, and this is none.
+    SignatureRequired,
     /// A GET or HEAD request with a body.
     BodyNotAllowed,
     /// The request is not HTTP as it should be.
@@ -54,30 +56,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Every cause; for the malformed requests, one of them.
-    pub const ALL: [Cause; 20] = [
-        Cause::UnknownHost,
-        Cause::DistributionDisabled,
-        Cause::GeoBlocked,
-        Cause::HttpsRequired,
-        Cause::MethodNotAllowed,
-        Cause::BodyNotAllowed,
-        Cause::Malformed(RequestError::Malformed),
-        Cause::TooLarge,
-        Cause::RequestTimeout,
-        Cause::LoopDetected,
-        Cause::RootObjectInvalid,
-        Cause::OriginDns,
-        Cause::OriginConnect,
-        Cause::OriginTls,
-        Cause::OriginConnectTimeout,
-        Cause::OriginTimeout,
-        Cause::OriginInvalidResponse,
-        Cause::OriginHeadTooBig,
-        Cause::Overloaded,
-        Cause::Internal,
-    ];
-
     /// The word of the access log (spec §7.3).
     pub fn detail(self) -> DetailedResult {
         match self {
@@ -100,6 +78,7 @@ impl Cause {
             Cause::UnknownHost
             | Cause::DistributionDisabled
             | Cause::HttpsRequired
+            | Cause::SignatureRequired
             | Cause::LoopDetected
             | Cause::RootObjectInvalid => DetailedResult::Error,
         }
@@ -116,6 +95,7 @@ impl Cause {
                  begins with https://."
             }
             Cause::MethodNotAllowed => "This page does not accept what was sent to it.",
+            Cause::SignatureRequired => "This page is only open to those who were given access.",
             Cause::BodyNotAllowed | Cause::Malformed(_) => {
                 "Your browser or app sent a request that could not be understood."
             }
@@ -154,6 +134,9 @@ impl Cause {
             }
             Cause::MethodNotAllowed => {
                 "The request's method is not in AllowedMethods of this behavior."
+            }
+            Cause::SignatureRequired => {
+                "This behavior has trusted signers or key groups, and no signature was accepted."
             }
             Cause::BodyNotAllowed => "A GET or HEAD request came with a body.",
             Cause::Malformed(_) => "The request was refused before any behavior was chosen.",
@@ -279,6 +262,31 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    /// Every cause; for the malformed requests, one of them.
+    const ALL: [Cause; 21] = [
+        Cause::UnknownHost,
+        Cause::DistributionDisabled,
+        Cause::GeoBlocked,
+        Cause::HttpsRequired,
+        Cause::MethodNotAllowed,
+        Cause::BodyNotAllowed,
+        Cause::Malformed(RequestError::Malformed),
+        Cause::TooLarge,
+        Cause::SignatureRequired,
+        Cause::RequestTimeout,
+        Cause::LoopDetected,
+        Cause::RootObjectInvalid,
+        Cause::OriginDns,
+        Cause::OriginConnect,
+        Cause::OriginTls,
+        Cause::OriginConnectTimeout,
+        Cause::OriginTimeout,
+        Cause::OriginInvalidResponse,
+        Cause::OriginHeadTooBig,
+        Cause::Overloaded,
+        Cause::Internal,
+    ];
+
     fn page(status: u16, cause: Cause, request_id: &str) -> String {
         let mut out = Vec::new();
         write(status, cause, request_id, &mut out);
@@ -303,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_page_is_small_and_loads_nothing() {
-        for cause in Cause::ALL {
+        for cause in ALL {
             let page = page(503, cause, &"x".repeat(64));
             assert!(page.len() < 2_048, "{cause:?} has {} bytes", page.len());
             for loading in ["src=", "url(", "<link", "<script", "@import"] {
@@ -317,16 +325,13 @@ mod tests {
 
     #[test]
     fn every_cause_has_its_own_sentence_for_the_operator() {
-        let sentences: BTreeSet<_> = Cause::ALL
-            .iter()
-            .map(|cause| cause.for_operator())
-            .collect();
-        assert_eq!(sentences.len(), Cause::ALL.len());
+        let sentences: BTreeSet<_> = ALL.iter().map(|cause| cause.for_operator()).collect();
+        assert_eq!(sentences.len(), ALL.len());
     }
 
     #[test]
     fn no_page_speaks_in_the_name_of_another_product() {
-        for cause in Cause::ALL {
+        for cause in ALL {
             let page = page(403, cause, "id").to_lowercase();
             assert!(
                 !page.contains("cloudfront") && !page.contains("amazon"),
@@ -350,6 +355,7 @@ mod tests {
             (Cause::GeoBlocked, D::ClientGeoBlocked),
             (Cause::HttpsRequired, D::Error),
             (Cause::MethodNotAllowed, D::InvalidRequestMethod),
+            (Cause::SignatureRequired, D::Error),
             (Cause::BodyNotAllowed, D::InvalidRequest),
             (Cause::Malformed(RequestError::Malformed), D::InvalidRequest),
             (

@@ -14,7 +14,7 @@ use shapes::cloudfront::{
 use shapes::{ShapeError, Structure};
 
 use super::managed;
-pub use check::{Ttls, validate_cache, validate_origin_request};
+use check::{validate_cache, validate_origin_request};
 
 /// Longest policy file: a list of all policies that an account may have is far shorter.
 const POLICY_FILE_BYTES_MAX: u64 = 4 << 20;
@@ -340,6 +340,7 @@ fn error(path: impl Into<String>, message: impl Into<String>) -> ShapeError {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     const OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 
@@ -360,14 +361,34 @@ mod tests {
         })
     }
 
+    /// A directory of a test's own, gone when the test is.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new() -> Dir {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("warmfront-policies-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            Dir(path)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
     fn load(files: &[(&str, Value)]) -> Result<Policies, String> {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Dir::new();
         for (name, document) in files {
-            std::fs::write(dir.path().join(name), document.to_string()).unwrap();
+            std::fs::write(dir.0.join(name), document.to_string()).unwrap();
         }
         let mut policies = Policies::managed();
-        let prefix = format!("{}/", dir.path().display());
-        match policies.load_dir(dir.path()) {
+        let prefix = format!("{}/", dir.0.display());
+        match policies.load_dir(&dir.0) {
             Ok(()) => Ok(policies),
             Err(error) => Err(error.to_string().replace(&prefix, "")),
         }
@@ -479,11 +500,11 @@ mod tests {
 
     #[test]
     fn text_that_is_no_json_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a.json"), "{").unwrap();
-        let error = Policies::default().load_dir(dir.path()).unwrap_err();
+        let dir = Dir::new();
+        std::fs::write(dir.0.join("a.json"), "{").unwrap();
+        let error = Policies::default().load_dir(&dir.0).unwrap_err();
         assert!(error.to_string().contains("a.json: not JSON: "), "{error}");
-        let missing = dir.path().join("missing");
+        let missing = dir.0.join("missing");
         let error = Policies::default().load_dir(&missing).unwrap_err();
         assert!(matches!(error, PolicyError::Read { .. }));
     }

@@ -11,18 +11,18 @@ use super::error;
 
 /// A cache policy's times to live, with AWS's defaults filled in (spec §3.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ttls {
+struct Ttls {
     /// The least time that an object is kept.
-    pub min_secs: u64,
+    min_secs: u64,
     /// How long it is kept where the origin says nothing.
-    pub default_secs: u64,
+    default_secs: u64,
     /// The most time that it is kept.
-    pub max_secs: u64,
+    max_secs: u64,
 }
 
 impl Ttls {
-    /// Of a policy; what is negative is taken as zero, and [`validate_cache`] refuses it.
-    pub fn of(config: &CachePolicyConfig) -> Ttls {
+    /// Of a policy; what is negative is taken as zero, and `validate_cache` refuses it.
+    fn of(config: &CachePolicyConfig) -> Ttls {
         let secs = |ttl: i64| u64::try_from(ttl).unwrap_or(0);
         let min_secs = secs(config.min_ttl);
         // The default for the one that is left out gives way to what is said about the others.
@@ -41,14 +41,14 @@ impl Ttls {
     }
 
     /// Whether nothing is ever kept: no collapsing, no compression, no error caching.
-    pub fn is_caching_disabled(self) -> bool {
+    fn is_caching_disabled(self) -> bool {
         self.max_secs == 0
     }
 }
 
 /// Refuses what AWS refuses in a cache policy (spec §3.2), except for names of generated headers
 /// that belong to no key.
-pub fn validate_cache(config: &CachePolicyConfig) -> Result<(), ShapeError> {
+pub(super) fn validate_cache(config: &CachePolicyConfig) -> Result<(), ShapeError> {
     check_ttls(config)?;
     let Some(parameters) = &config.parameters_in_cache_key_and_forwarded_to_origin else {
         return Ok(());
@@ -222,7 +222,9 @@ fn check_disabled(
 }
 
 /// Refuses what AWS refuses in an origin request policy (spec §3.4).
-pub fn validate_origin_request(config: &OriginRequestPolicyConfig) -> Result<(), ShapeError> {
+pub(super) fn validate_origin_request(
+    config: &OriginRequestPolicyConfig,
+) -> Result<(), ShapeError> {
     use OriginRequestPolicyHeaderBehavior::{
         AllExcept, AllViewerAndWhitelistCloudFront, Whitelist,
     };
