@@ -420,7 +420,10 @@ impl<'a> Exchange<'a> {
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.filter(|_| self.wants_upgrade);
             let upgrade = upgrade.ok_or(FetchError::InvalidResponse)?;
-            let upgraded = upgrade.await.map_err(|_| FetchError::Closed)?;
+            let upgraded = upgrade
+                .await
+                .map_err(|_| FetchError::Closed)?
+                .keep_seat(link.seat);
             let (body, timing) = (OriginBody::empty(), self.timing);
             return Ok(OriginResponse {
                 head,

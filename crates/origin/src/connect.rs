@@ -70,7 +70,7 @@ pub(crate) async fn open(
             sender,
             timer,
             _task: TaskGuard(task.abort_handle()),
-            _seat: seat,
+            seat,
         },
         upgrade_receiver,
     ))

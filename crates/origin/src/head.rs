@@ -56,9 +56,12 @@ pub(crate) fn uri(target: Vec<u8>) -> Option<Uri> {
         return Uri::from_maybe_shared(Bytes::from(target)).ok();
     }
     let mut encoded = Vec::with_capacity(target.len() + 32);
+    let mut is_query = false;
     for byte in &target {
-        // These stand as they are in what browsers and curl send; servers expect them so.
-        if is_plain(byte) || b"\"\\^{|}".contains(byte) {
+        is_query |= *byte == b'?';
+        // These stand as they are in what curl and older browsers send; hyper refuses the quote
+        // in a query only.
+        if is_plain(byte) || b"\\^{|}".contains(byte) || (*byte == b'"' && !is_query) {
             encoded.push(*byte);
         } else {
             const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -203,6 +206,7 @@ pub(crate) fn announced_idle_secs(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn targets_are_sent_as_they_are_but_for_bytes_that_no_target_holds() {
@@ -212,6 +216,7 @@ mod tests {
             ("/a#b", Some("/a%23b")),
             ("/a<b>?c`d", Some("/a%3Cb%3E?c%60d")),
             ("/a|b\"{c}^\\", Some("/a|b\"{c}^\\")),
+            ("/a?b=\"c\"", Some("/a?b=%22c%22")),
             ("/ä b", Some("/%C3%A4%20b")),
             ("a", None),
             ("", None),
@@ -269,5 +274,16 @@ mod tests {
         assert_eq!(announced("timeout=5, max=100"), Some(5));
         assert_eq!(announced("max=100, timeout=7"), Some(7));
         assert_eq!(announced("timeout=x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_target_becomes_visible_ascii_and_stays_itself_after(tail: Vec<u8>) {
+            let mut target = b"/".to_vec();
+            target.extend(tail);
+            let once = uri(target).unwrap().to_string();
+            prop_assert!(once.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+            prop_assert_eq!(uri(once.clone().into_bytes()).unwrap().to_string(), once);
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Link {
     /// For the head and the body of whatever exchange runs; kept armed between exchanges.
     pub(crate) timer: LazyTimer,
     pub(crate) _task: TaskGuard,
-    pub(crate) _seat: Seat,
+    pub(crate) seat: Seat,
 }
 
 /// Ends a connection's task when dropped.

@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::pool::Seat;
+
 /// A connection to an origin, plain or TLS, as hyper reads and writes it.
 pub(crate) enum Transport {
     Plain(TcpStream),
@@ -126,11 +128,24 @@ impl hyper::rt::Write for Transport {
 pub struct Upgraded {
     early: Bytes,
     transport: Transport,
+    /// It still counts among the worker's connections.
+    seat: Option<Seat>,
 }
 
 impl Upgraded {
     pub(crate) fn new(transport: Transport, early: Bytes) -> Upgraded {
-        Upgraded { early, transport }
+        Upgraded {
+            early,
+            transport,
+            seat: None,
+        }
+    }
+
+    pub(crate) fn keep_seat(self, seat: Seat) -> Upgraded {
+        Upgraded {
+            seat: Some(seat),
+            ..self
+        }
     }
 }
 
@@ -172,6 +187,7 @@ impl std::fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upgraded")
             .field("early_bytes", &self.early.len())
+            .field("is_counted", &self.seat.is_some())
             .finish_non_exhaustive()
     }
 }

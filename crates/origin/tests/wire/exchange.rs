@@ -195,6 +195,7 @@ fn an_upgrade_hands_the_stream_over_with_what_came_early() {
         stream.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"early late");
         assert_eq!(*origin.bodies.borrow(), b"hello");
+        assert_eq!(client.connections().open, 1);
         drop(stream);
         origin.closed.notified().await;
         assert_eq!(client.connections().open, 0);
@@ -275,5 +276,46 @@ fn a_closed_port_refuses() {
         let error = answer(&client(), &spec, get("/")).await.unwrap_err();
         assert_eq!(error, FetchError::Connect(ErrorKind::ConnectionRefused));
         assert!(error.is_connection_failure() && !error.is_timeout());
+    });
+}
+
+#[test]
+fn mangled_responses_neither_panic_nor_hang() {
+    run(async || {
+        let valid =
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\
+                      ETag: \"x\"\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let mut script = Vec::new();
+        for _ in 0..500 {
+            let mut bytes = valid.to_vec();
+            for _ in 0..1 + random(4) {
+                if bytes.len() < 2 {
+                    break;
+                }
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes[at] = random(256) as u8,
+                    1 => drop(bytes.remove(at)),
+                    2 => bytes.insert(at, b"\r\n:; \0\xff0"[random(8)]),
+                    _ => bytes.truncate(at + 1),
+                }
+            }
+            script.push(vec![Step::Head, send(bytes)]);
+        }
+        let origin = Origin::start(script).await;
+        let spec = origin.spec_with(|spec| spec.connection_attempts = 1);
+        let client = client();
+        let mut failures = 0;
+        for _ in 0..500 {
+            failures += usize::from(answer(&client, &spec, get("/")).await.is_err());
+        }
+        assert!((100..500).contains(&failures), "{failures} of 500 failed");
     });
 }
