@@ -23,6 +23,14 @@ pub const RAM_SHARDS_MAX: usize = 64;
 /// small part of a shard. A small store has fewer shards than it was asked for.
 pub const RAM_SHARD_BYTES_MIN: u64 = 64 << 20;
 
+/// One part in this many of a RAM store's budget is left to the allocator, which cannot fill every
+/// hole between objects of mixed sizes, and to objects that are gone but still being read.
+pub const RAM_RESERVE_SHARE: u64 = 8;
+
+/// When this share of a RAM store's budget, one part in so many, has been freed since pages were
+/// given back last, it is time to do so again.
+pub const RAM_UPKEEP_SHARE: u64 = 32;
+
 /// Evictions while a shard is locked once; an insert that needs more lets others in between.
 pub const RAM_EVICTIONS_PER_LOCK: usize = 32;
 

@@ -5,9 +5,13 @@
 //! a shard holds its lock for a bounded number of evictions, and gives objects back to the
 //! allocator after it let go of it.
 
+mod allocator;
 mod ghosts;
 pub(crate) mod policy;
 pub(crate) mod slab;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::RwLock;
 use smallvec::SmallVec;
@@ -23,6 +27,8 @@ pub struct RamStore {
     /// A power of two of them.
     shards: Box<[Shard]>,
     capacity_bytes: u64,
+    /// What was evicted since pages were last given back to the system.
+    freed_bytes: AtomicU64,
 }
 
 /// On its own pair of cache lines, so that one shard's lock does not slow its neighbour's.
@@ -31,12 +37,17 @@ struct Shard(RwLock<Policy<Object>>);
 
 impl RamStore {
     /// An empty store of at most `capacity_bytes` in about `shards` shards: see [`shard_count`].
+    ///
+    /// A part of the capacity is left to the allocator; for that to be enough, [`Self::upkeep`]
+    /// must be called now and then.
     pub fn new(capacity_bytes: u64, shards: usize) -> Self {
         let count = shard_count(capacity_bytes, shards);
-        let shard = || Shard(RwLock::new(Policy::new(capacity_bytes / count as u64)));
+        let usable_bytes = capacity_bytes - capacity_bytes / limits::RAM_RESERVE_SHARE;
+        let shard = || Shard(RwLock::new(Policy::new(usable_bytes / count as u64)));
         Self {
             shards: (0..count).map(|_| shard()).collect(),
             capacity_bytes,
+            freed_bytes: AtomicU64::new(0),
         }
     }
 
@@ -55,6 +66,8 @@ impl RamStore {
             // Dropped at the end of the round, after the lock.
             let mut gone = Gone::new();
             let step = shard.0.write().insert(pending, &mut gone);
+            let freed_bytes: u64 = gone.iter().map(Object::size_bytes).sum();
+            self.freed_bytes.fetch_add(freed_bytes, Relaxed);
             match step {
                 Step::Stored => return Inserted::Stored,
                 Step::Refused(_refused) => return Inserted::Refused,
@@ -99,6 +112,16 @@ impl RamStore {
                 Some(next) => from = next,
                 None => return removed,
             }
+        }
+    }
+
+    /// What has to be done now and then, once a second or so, for the process to take no more
+    /// memory than the store was configured with: gives freed pages back when enough were freed.
+    /// May take milliseconds, so do not call it from a thread that serves.
+    pub fn upkeep(&self) {
+        if self.freed_bytes.load(Relaxed) > self.capacity_bytes / limits::RAM_UPKEEP_SHARE {
+            self.freed_bytes.store(0, Relaxed);
+            allocator::give_back_free_pages();
         }
     }
 
