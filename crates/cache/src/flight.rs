@@ -319,6 +319,11 @@ impl<T> Leader<T> {
         self.flight.change(|state| state.end = Some(End::Finished));
     }
 
+    /// Whether newcomers find this flight.
+    pub fn is_listed(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// No longer found by newcomers; those who follow go on.
     pub fn leave_table(&mut self) {
         if let Some((table, key)) = self.place.take() {
@@ -434,6 +439,14 @@ impl<T> Reader<T> {
 }
 
 impl<T: Clone> Reader<T> {
+    /// What the fetch has come to, if it has landed.
+    pub fn landed(&self) -> Option<T> {
+        match &self.flight.state.lock().landing {
+            Landing::Landed(landing) => Some(landing.clone()),
+            Landing::Awaited | Landing::Abandoned => None,
+        }
+    }
+
     /// Waits for the landing. `None`: the leader went away without one; join again.
     pub async fn landing(&self) -> Option<T> {
         poll_fn(|cx| {

@@ -1,3 +1,5 @@
+//! Who serves which host name.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -9,21 +9,38 @@
 //! Read first: `pipeline.rs`, [`site::Site`], `fetch.rs`, [`Edge`].
 
 pub mod accept_encoding;
+pub mod check;
+mod chunks;
+mod clients;
 mod compress;
 mod device;
 pub mod directory;
 mod error_page;
+mod exchange;
+pub mod explain;
+mod fetch;
+mod fill;
 pub mod forward;
 pub mod generated;
+mod http1;
 pub mod key;
 pub mod limits;
+mod lookup;
 pub mod names;
+mod pipeline;
+mod prepare;
+mod reply;
 mod request_id;
+mod respond;
 pub mod response_headers;
+mod server;
 pub mod site;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod viewer;
+mod worker;
 
 pub use request_id::{Dice, RequestId};
+pub use server::{Edge, EdgeConfig, StartError, SwapError};
 pub use viewer::{Viewer, ViewerTls};

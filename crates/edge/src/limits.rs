@@ -24,17 +24,11 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// Connections of one address, unless the configuration says otherwise.
 pub const CONNECTIONS_PER_CLIENT_MAX: usize = 20_000;
 
-/// First read buffer of a connection; grows up to a request head.
-pub const READ_BUFFER_BYTES: usize = 4 * 1024;
-
-/// Bytes of a request body that wait for the origin.
-pub const BODY_BUFFER_BYTES: usize = 64 * 1024;
-
 /// Responses up to this size are copied behind their head and leave in one write; larger ones are
 /// written from where they lie.
 pub const COPY_BYTES_MAX: usize = 16 * 1024;
 
-/// Written bytes that may gather before they must leave, when requests are pipelined.
+/// Write buffers that grew larger than this are not kept.
 pub const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How many times a follower joins again when leaders go away before it fetches alone.
@@ -56,8 +50,16 @@ pub const LOOP_DEPTH_MAX: usize = 2;
 /// How long a graceful stop waits for running responses.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bodies of answers that are compressed in the worker itself; larger ones on another thread.
-pub const COMPRESS_INLINE_BYTES_MAX: usize = 64 * 1024;
+/// After the last reply on a connection, how long the viewer may go on sending.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-const _: () = assert!(READ_BUFFER_BYTES <= message::limits::REQUEST_HEAD_BYTES_MAX);
+/// After the last reply on a connection, how much the viewer may go on sending.
+pub const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// Connections that the kernel holds for a worker to accept.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+
+/// Buffers that a worker keeps for the next replies.
+pub const SPARE_BUFFERS_MAX: usize = 16;
+
 const _: () = assert!(COPY_BYTES_MAX < WRITE_BUFFER_BYTES);

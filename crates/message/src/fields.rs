@@ -1,4 +1,4 @@
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 /// Header fields in wire form, one `Name: value CR LF` after the other, in order, with
 /// duplicates. The form that HTTP/1.1 writes; HTTP/2 and 3 iterate over it.
@@ -56,6 +56,13 @@ impl Fields {
     /// Appends a field with a decimal value.
     pub fn push_number(&mut self, name: &[u8], value: u64) {
         self.push_with(name, |out| write_decimal(value, out));
+    }
+
+    /// Appends whole lines that `write` makes; each is well formed and ends in CR LF.
+    #[inline]
+    pub fn append_wire(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.lines);
+        debug_assert!(self.lines.is_empty() || self.lines.ends_with(b"\r\n"));
     }
 
     /// The first field of that name (case-insensitive), without surrounding white space.
@@ -182,8 +189,9 @@ fn line_length(lines: &[u8]) -> usize {
 
 fn split_line(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-    match memmem::find(line, b": ") {
-        Some(colon) => (&line[..colon], line[colon + 2..].trim_ascii()),
+    // A token holds no colon.
+    match memchr(b':', line) {
+        Some(colon) => (&line[..colon], line[colon + 1..].trim_ascii()),
         None => (line, b""),
     }
 }
@@ -237,7 +245,7 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
 }
 
 /// Appends a number in decimal.
-pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+pub fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

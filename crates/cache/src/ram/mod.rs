@@ -1,6 +1,6 @@
 //! The RAM store: objects in shards, each with its own lock, index and policy.
 //!
-//! [`RamStore`] spreads keys over shards; a shard is a [`policy::Policy`] behind a
+//! [`RamStore`] spreads keys over shards; a shard is a `Policy` (`policy.rs`) behind a
 //! reader-writer lock. A hit takes the lock for reading, so hits never wait for hits; what changes
 //! a shard holds its lock for a bounded number of evictions, and gives objects back to the
 //! allocator after it let go of it.

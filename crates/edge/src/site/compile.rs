@@ -11,8 +11,8 @@ use shapes::cloudfront as cf;
 
 use super::rules::{self, Rules};
 use super::{
-    Behavior, ErrorPage, ErrorRule, GeoRule, Logging, Origin, OriginProtocol, PathPattern,
-    Policies, Site, Target, ViewerProtocol,
+    Behavior, BehaviorNames, ErrorPage, ErrorRule, GeoRule, Logging, Origin, OriginProtocol,
+    PathPattern, Policies, Site, Target, ViewerProtocol,
 };
 use crate::generated::Generated;
 use crate::response_headers::ResponseHeaders;
@@ -435,7 +435,23 @@ impl Compiler<'_> {
             compress: behavior.compress.unwrap_or(false),
             response_headers,
             requires_signature: signers || groups,
+            names: self.names(behavior),
         })
+    }
+
+    fn names(&self, behavior: &cf::CacheBehavior) -> BehaviorNames {
+        let policies = self.policies;
+        let cache = set(&behavior.cache_policy_id).and_then(|id| policies.cache(id));
+        let origin_request =
+            set(&behavior.origin_request_policy_id).and_then(|id| policies.origin_request(id));
+        let response_headers =
+            set(&behavior.response_headers_policy_id).and_then(|id| policies.response_headers(id));
+        BehaviorNames {
+            target: behavior.target_origin_id.clone(),
+            cache_policy: cache.map(|policy| policy.name.clone()),
+            origin_request_policy: origin_request.map(|policy| policy.name.clone()),
+            response_headers_policy: response_headers.map(|policy| policy.name.clone()),
+        }
     }
 
     fn target(&mut self, at: &str, id: &str, groups: &[(String, Target)]) -> Option<Target> {
@@ -715,7 +731,7 @@ fn method_of(method: &cf::Method) -> Method {
 }
 
 /// The default behavior in the shape of the others; they differ by the pattern alone.
-fn as_cache_behavior(default: &cf::DefaultCacheBehavior) -> cf::CacheBehavior {
+pub(crate) fn as_cache_behavior(default: &cf::DefaultCacheBehavior) -> cf::CacheBehavior {
     let behavior = default.clone();
     cf::CacheBehavior {
         path_pattern: "*".to_owned(),

@@ -9,10 +9,11 @@ mod rules;
 use std::sync::Arc;
 
 use cache::freshness::TtlBounds;
-use message::MethodSet;
-use origin::OriginSpec;
+use message::{Known, Method, MethodSet, RequestHead};
 use origin::group::FailoverRule;
+use origin::{OriginSpec, Scheme};
 
+pub(crate) use compile::as_cache_behavior;
 pub use compile::compile;
 pub use pattern::{PathPattern, PatternError, wildcard_match};
 pub use policies::{Policies, PolicyError};
@@ -102,6 +103,73 @@ pub struct Behavior {
     /// Viewers need a signature. Verifying it is not built yet, so such a behavior refuses
     /// everybody: private content must never be public by omission.
     pub requires_signature: bool,
+    /// What the operator calls its parts; serving does not need them.
+    pub names: BehaviorNames,
+}
+
+/// What the operator calls the parts of a behavior, so that they can be told of by name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BehaviorNames {
+    /// The id of the origin or of the origin group.
+    pub target: String,
+    /// The cache policy; none in the legacy style.
+    pub cache_policy: Option<String>,
+    /// The origin request policy.
+    pub origin_request_policy: Option<String>,
+    /// The response headers policy.
+    pub response_headers_policy: Option<String>,
+}
+
+impl Behavior {
+    /// Whether answers to the method may be stored and shared at all.
+    #[inline]
+    pub fn is_cacheable(&self, method: Method) -> bool {
+        let by_method = match method {
+            Method::Get | Method::Head => true,
+            Method::Options => self.options_cached,
+            _ => false,
+        };
+        by_method && !self.caching_disabled
+    }
+
+    /// Whether simultaneous requests share one fetch. Not when cookies reach the origin that are
+    /// not in the key: one viewer's answer could be another's (spec §5.4).
+    #[inline]
+    pub fn collapses(&self, request: &RequestHead) -> bool {
+        self.key.cookies == self.forward.cookies || request.known(Known::Cookie).is_none()
+    }
+}
+
+impl Origin {
+    /// The scheme that this origin is asked by, for a viewer who came over HTTPS or not.
+    pub fn scheme(&self, viewer_is_https: bool) -> Scheme {
+        match self.protocol {
+            OriginProtocol::HttpOnly => Scheme::Http,
+            OriginProtocol::HttpsOnly => Scheme::Https,
+            OriginProtocol::MatchViewer if viewer_is_https => Scheme::Https,
+            OriginProtocol::MatchViewer => Scheme::Http,
+        }
+    }
+
+    /// `Host` for a scheme, where the viewer's is not forwarded.
+    pub fn host_field(&self, scheme: Scheme) -> &str {
+        &self.host_fields[usize::from(scheme == Scheme::Https)]
+    }
+
+    /// The target of an origin request: the path below the origin's, and what of the query is
+    /// forwarded.
+    pub fn target(&self, path: &[u8], request: &RequestHead, forward: &ForwardRule) -> Vec<u8> {
+        let mut target = Vec::with_capacity(self.path_prefix.len() + path.len() + 64);
+        target.extend_from_slice(self.path_prefix.as_bytes());
+        target.extend_from_slice(path);
+        let path_len = target.len();
+        target.push(b'?');
+        forward.query(request, &mut target);
+        if target.len() == path_len + 1 {
+            target.pop();
+        }
+        target
+    }
 }
 
 /// Where a behavior's misses go: indexes into [`Site::origins`].
@@ -197,6 +265,15 @@ pub struct Logging {
 }
 
 impl Site {
+    /// The path of the object that is meant: the default root object's for `/`.
+    #[inline]
+    pub fn object_path<'a>(&'a self, path: &'a [u8]) -> &'a [u8] {
+        match path {
+            b"/" if !self.default_root_path.is_empty() => self.default_root_path.as_bytes(),
+            path => path,
+        }
+    }
+
     /// The first behavior whose pattern matches, with its index.
     #[inline]
     pub fn behavior(&self, path: &[u8]) -> (usize, &Behavior) {

@@ -1,0 +1,169 @@
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cache::key::CacheKey;
+use message::{Known, Method, RequestHead};
+use origin::{OriginRequest, RequestBody, Scheme};
+
+use crate::accept_encoding::Encodings;
+use crate::directory::Served;
+use crate::forward::{Conditions, ForwardSource};
+use crate::key::{KeyMaterial, KeySource};
+use crate::site::{Behavior, Origin, OriginProtocol};
+use crate::worker::Worker;
+use crate::{RequestId, Viewer};
+
+/// One viewer request on its way through the edge, after the stages that choose its behavior.
+#[derive(Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    pub request: &'a RequestHead,
+    pub viewer: &'a Viewer,
+    pub served: &'a Arc<Served>,
+    pub behavior_index: usize,
+    /// The path after the default root object was put in.
+    pub path: &'a [u8],
+    pub encodings: Encodings,
+    pub id: RequestId,
+    /// When the request came, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+impl<'a> Exchange<'a> {
+    pub fn behavior(&self) -> &'a Behavior {
+        &self.served.site.behaviors[self.behavior_index]
+    }
+
+    pub fn now_secs(&self) -> u64 {
+        self.now_ms / 1_000
+    }
+
+    /// Whether the answer may be stored and shared at all.
+    pub fn is_cacheable(&self) -> bool {
+        let behavior = self.behavior();
+        let by_method = match self.request.method {
+            Method::Get | Method::Head => true,
+            Method::Options => behavior.options_cached,
+            _ => false,
+        };
+        by_method && !behavior.caching_disabled
+    }
+
+    /// Whether simultaneous requests share one fetch. Not when cookies reach the origin that are
+    /// not in the key: one viewer's answer could be another's (spec §5.4).
+    pub fn collapses(&self) -> bool {
+        let behavior = self.behavior();
+        behavior.key.cookies == behavior.forward.cookies
+            || self.request.known(Known::Cookie).is_none()
+    }
+
+    /// The cache key, before variants.
+    pub fn key(&self, worker: &Worker) -> CacheKey {
+        let mut scratch = worker.scratch.borrow_mut();
+        let (bytes, value) = &mut *scratch;
+        let mut material = KeyMaterial {
+            bytes: std::mem::take(bytes),
+        };
+        material.bytes.clear();
+        let source = KeySource {
+            distribution: &self.served.site.id,
+            request: self.request,
+            path: self.path,
+            encodings: self.encodings,
+            viewer: self.viewer,
+        };
+        self.behavior().key.write(source, value, &mut material);
+        let key = worker.shared.hasher.key(&material.bytes);
+        *bytes = material.bytes;
+        key
+    }
+
+    pub fn forward_source<'s>(&'s self, worker: &'s Worker) -> ForwardSource<'s> {
+        ForwardSource {
+            request: self.request,
+            viewer: self.viewer,
+            encodings: self.encodings,
+            request_id: &self.id,
+            via: &worker.shared.via,
+        }
+    }
+
+    /// The request as an origin gets it.
+    pub fn compose(
+        &self,
+        worker: &Worker,
+        origin: &Origin,
+        conditions: &Conditions,
+        body: RequestBody,
+        upgrade: bool,
+    ) -> OriginRequest {
+        let forward = &self.behavior().forward;
+        let scheme = match origin.protocol {
+            OriginProtocol::HttpOnly => Scheme::Http,
+            OriginProtocol::HttpsOnly => Scheme::Https,
+            OriginProtocol::MatchViewer if self.viewer.is_https() => Scheme::Https,
+            OriginProtocol::MatchViewer => Scheme::Http,
+        };
+        let mut target = Vec::with_capacity(origin.path_prefix.len() + self.path.len() + 64);
+        target.extend_from_slice(origin.path_prefix.as_bytes());
+        target.extend_from_slice(self.path);
+        let path_len = target.len();
+        target.push(b'?');
+        forward.query(self.request, &mut target);
+        if target.len() == path_len + 1 {
+            target.pop();
+        }
+        let host = &origin.host_fields[usize::from(scheme == Scheme::Https)];
+        let source = self.forward_source(worker);
+        let sni = self.request.host().filter(|_| forward.forwards_host());
+        OriginRequest {
+            method: self.request.method,
+            scheme,
+            target,
+            fields: forward.fields(source, host.as_bytes(), conditions, &origin.custom_fields),
+            sni: sni.map(|host| String::from_utf8_lossy(host).into_owned()),
+            body,
+            upgrade,
+        }
+    }
+
+    /// The exchange for tasks that outlive the request.
+    pub fn snapshot(&self) -> Rc<Snapshot> {
+        Rc::new(Snapshot {
+            request: self.request.clone(),
+            viewer: self.viewer.clone(),
+            served: Arc::clone(self.served),
+            behavior_index: self.behavior_index,
+            path: self.path.to_vec(),
+            encodings: self.encodings,
+            id: self.id,
+            now_ms: self.now_ms,
+        })
+    }
+}
+
+/// An exchange that owns what it is about.
+pub(crate) struct Snapshot {
+    request: RequestHead,
+    viewer: Viewer,
+    pub served: Arc<Served>,
+    behavior_index: usize,
+    path: Vec<u8>,
+    encodings: Encodings,
+    id: RequestId,
+    now_ms: u64,
+}
+
+impl Snapshot {
+    pub fn exchange(&self) -> Exchange<'_> {
+        Exchange {
+            request: &self.request,
+            viewer: &self.viewer,
+            served: &self.served,
+            behavior_index: self.behavior_index,
+            path: &self.path,
+            encodings: self.encodings,
+            id: self.id,
+            now_ms: self.now_ms,
+        }
+    }
+}

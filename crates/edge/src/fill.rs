@@ -1,0 +1,201 @@
+//! Bodies on their way into the store, while all who follow read them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cache::flight::Leader;
+use cache::headblock;
+use cache::limits::CHUNK_BYTES;
+use cache::object::{Meta, Object, ObjectKind};
+use cache::range::ByteRange;
+use message::Fields;
+use origin::OriginBody;
+
+use crate::chunks::store_chunk;
+use crate::compress::Compressor;
+use crate::directory::Served;
+use crate::fetch::Landing;
+use crate::limits;
+use crate::respond::RANGES;
+use crate::worker::Worker;
+
+/// What an object will be made of, besides its body.
+pub(crate) struct Filling {
+    pub meta: Meta,
+    pub path: Vec<u8>,
+    pub head: Vec<u8>,
+    /// Length of the body to be stored, when it is known.
+    pub length: Option<u64>,
+    /// Ties the chunks together.
+    pub generation: u64,
+    pub compressor: Option<Compressor>,
+}
+
+impl Filling {
+    /// The head of an object of several chunks, to be stored before its body: where its length is
+    /// known and missing chunks can be fetched by ranges.
+    pub fn early_head(&self) -> Option<Object> {
+        let length = self.length.filter(|length| *length > CHUNK_BYTES as u64)?;
+        if !self.meta.flags.contains(RANGES) {
+            return None;
+        }
+        self.head_object(length)
+    }
+
+    fn head_object(&self, total_bytes: u64) -> Option<Object> {
+        let meta = Meta {
+            kind: ObjectKind::Head,
+            total_bytes,
+            ..self.meta
+        };
+        Object::new(
+            &meta,
+            &self.path,
+            &self.generation.to_le_bytes(),
+            &self.head,
+            &[],
+        )
+        .ok()
+    }
+}
+
+/// Brings a body into the store and to the followers. A body that breaks off is not stored, but
+/// for the whole chunks of one that can be completed by ranges.
+pub(crate) async fn fill(
+    worker: Rc<Worker>,
+    served: Arc<Served>,
+    leader: Leader<Landing>,
+    mut body: OriginBody,
+    mut filling: Filling,
+) {
+    let counts_length = body.length().is_none();
+    let mut compressor = filling.compressor.take();
+    let mut gathered = Gathered {
+        worker: &worker,
+        filling: &filling,
+        parts: Vec::new(),
+        length: 0,
+        chunks: 0,
+    };
+    let mut received = 0;
+    while let Some(piece) = body.next().await {
+        let Ok(bytes) = piece else { return };
+        received += bytes.len() as u64;
+        let bytes = match &mut compressor {
+            None => bytes,
+            Some(compressor) => Bytes::from(compressor.push(&bytes)),
+        };
+        gathered.add(bytes.clone());
+        leader.push(bytes);
+        if leader.readers_count() == 0 && !is_worth_finishing(body.length(), received) {
+            return;
+        }
+        leader.room().await;
+    }
+    if let Some(compressor) = compressor {
+        let bytes = Bytes::from(compressor.finish());
+        gathered.add(bytes.clone());
+        leader.push(bytes);
+    }
+    if counts_length {
+        worker.counters(&served).bytes_from_origin.add(received);
+    }
+    gathered.store();
+    leader.finish();
+}
+
+/// Whether a body that nobody follows any more is brought in all the same.
+fn is_worth_finishing(length: Option<u64>, received: u64) -> bool {
+    length.is_some_and(|length| length.saturating_sub(received) <= limits::ORPHAN_BYTES_MAX)
+}
+
+/// What has come of a body and is not stored yet: less than a chunk.
+struct Gathered<'a> {
+    worker: &'a Worker,
+    filling: &'a Filling,
+    parts: Vec<Bytes>,
+    length: usize,
+    chunks: u64,
+}
+
+impl Gathered<'_> {
+    fn add(&mut self, mut bytes: Bytes) {
+        while self.length + bytes.len() > CHUNK_BYTES {
+            let piece = bytes.split_to(CHUNK_BYTES - self.length);
+            self.parts.push(piece);
+            self.store_chunk();
+        }
+        self.length += bytes.len();
+        if !bytes.is_empty() {
+            self.parts.push(bytes);
+        }
+    }
+
+    fn store_chunk(&mut self) {
+        let filling = self.filling;
+        let index = u32::try_from(self.chunks).unwrap_or(u32::MAX);
+        let key = self
+            .worker
+            .shared
+            .hasher
+            .chunk(filling.meta.key, filling.generation, index);
+        store_chunk(self.worker, &filling.meta, key, &filling.path, &self.parts);
+        self.chunks += 1;
+        self.parts.clear();
+        self.length = 0;
+    }
+
+    /// Stores what is left, and the head, so that the object can be found.
+    fn store(mut self) {
+        let filling = self.filling;
+        let total_bytes = self.chunks * CHUNK_BYTES as u64 + self.length as u64;
+        let object = if self.chunks == 0 {
+            let meta = Meta {
+                total_bytes,
+                ..filling.meta
+            };
+            let slices: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
+            Object::new(&meta, &filling.path, b"", &filling.head, &slices).ok()
+        } else {
+            if self.length > 0 {
+                self.store_chunk();
+            }
+            filling.head_object(total_bytes)
+        };
+        if let Some(object) = object {
+            self.worker.shared.store.insert(object);
+        }
+    }
+}
+
+/// One chunk-aligned part of a representation, fetched by a range request.
+pub(crate) struct Part<'a> {
+    pub meta: Meta,
+    pub range: ByteRange,
+    pub parts: &'a [Bytes],
+}
+
+impl Part<'_> {
+    /// Stores the head and this chunk, or, where the part is everything, the whole object.
+    pub fn store(&self, worker: &Worker, path: &[u8], fields: &Fields) -> Option<Object> {
+        let head = headblock::encode(fields);
+        let slices: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
+        let is_everything = self.range.length() == self.meta.total_bytes;
+        let object = if is_everything && self.meta.total_bytes <= CHUNK_BYTES as u64 {
+            Object::new(&self.meta, path, b"", &head, &slices).ok()?
+        } else {
+            let generation = worker.dice.roll();
+            let index = u32::try_from(self.range.first / CHUNK_BYTES as u64).ok()?;
+            let key = worker.shared.hasher.chunk(self.meta.key, generation, index);
+            store_chunk(worker, &self.meta, key, path, self.parts);
+            let meta = Meta {
+                kind: ObjectKind::Head,
+                ..self.meta
+            };
+            Object::new(&meta, path, &generation.to_le_bytes(), &head, &[]).ok()?
+        };
+        worker.shared.store.insert(object.clone());
+        Some(object)
+    }
+}

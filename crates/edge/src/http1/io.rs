@@ -1,0 +1,133 @@
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Bytes that one read takes at most.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A viewer's connection, shared between the task that writes replies and the one that sends a
+/// request's body on. Each polls it for a moment; nobody holds it while waiting.
+pub(crate) struct Io<S>(Rc<RefCell<S>>);
+
+impl<S> Clone for Io<S> {
+    fn clone(&self) -> Self {
+        Io(Rc::clone(&self.0))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
+    pub fn new(stream: S) -> Io<S> {
+        Io(Rc::new(RefCell::new(stream)))
+    }
+
+    /// Appends what can be read to `buffer`: 0 at the end of the stream. Reads by way of the
+    /// stack, so that an idle connection owns no buffer.
+    pub fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        let mut space = [std::mem::MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, &mut read))?;
+        buffer.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    /// Writes both, one after the other; each wait is bounded.
+    pub async fn write_both(
+        &self,
+        mut first: &[u8],
+        mut second: &[u8],
+        watchdog: &mut Watchdog,
+        timeout: Duration,
+    ) -> io::Result<()> {
+        let mut is_armed = false;
+        poll_fn(|cx| {
+            while !first.is_empty() || !second.is_empty() {
+                let written = {
+                    let mut stream = self.0.borrow_mut();
+                    let stream = Pin::new(&mut *stream);
+                    if second.is_empty() {
+                        stream.poll_write(cx, first)
+                    } else {
+                        stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
+                    }
+                };
+                match written {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(count)) => {
+                        let of_first = count.min(first.len());
+                        first.advance(of_first);
+                        second.advance(count - of_first);
+                        is_armed = false;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        if !is_armed {
+                            watchdog.arm(timeout);
+                            is_armed = true;
+                        }
+                        ready!(watchdog.poll_expired(cx));
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Ends our direction.
+    pub async fn shutdown(&self) {
+        let _ = poll_fn(|cx| Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)).await;
+    }
+}
+
+/// A deadline that is moved at every request and hardly ever passes: the timer behind it is only
+/// touched when it fires, or when the deadline comes nearer.
+pub(crate) struct Watchdog {
+    sleep: Pin<Box<Sleep>>,
+    deadline: Instant,
+}
+
+impl Watchdog {
+    pub fn new(timeout: Duration) -> Watchdog {
+        let deadline = Instant::now() + timeout;
+        Watchdog {
+            sleep: Box::pin(tokio::time::sleep_until(deadline)),
+            deadline,
+        }
+    }
+
+    /// Sets the deadline so far from now.
+    pub fn arm(&mut self, timeout: Duration) {
+        self.deadline = Instant::now() + timeout;
+        if self.deadline < self.sleep.deadline() {
+            self.sleep.as_mut().reset(self.deadline);
+        }
+    }
+
+    /// Ready when the deadline has passed.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if Instant::now() >= self.deadline {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(self.deadline);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Origin responses made ready for viewers and for the store (spec §3.9).
+
+use cache::freshness::CacheControl;
+use message::{Fields, list_items};
+
+use crate::exchange::Exchange;
+use crate::names::select_query;
+
+/// Removes what belongs to the connection with the origin, or is set anew on each reply.
+pub(crate) fn hop_by_hop(fields: &mut Fields) {
+    const REMOVED: &[&str] = &[
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "x-cache",
+        "x-amz-cf-id",
+        "age",
+    ];
+    let named: Vec<Vec<u8>> = fields
+        .get_all("connection")
+        .flat_map(list_items)
+        .map(<[u8]>::to_ascii_lowercase)
+        .collect();
+    fields.retain(|name, _| {
+        !REMOVED
+            .iter()
+            .any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
+            && !named
+                .iter()
+                .any(|removed| name.eq_ignore_ascii_case(removed))
+    });
+}
+
+/// For a viewer, straight from the origin.
+pub(crate) fn for_viewer(exchange: &Exchange<'_>, fields: &mut Fields) {
+    hop_by_hop(fields);
+    let forward = &exchange.behavior().forward;
+    if forward.cookies.is_none() {
+        fields.remove("set-cookie");
+    }
+    reduce_vary(exchange, fields);
+    if !fields.contains("date") {
+        fields.push_with(b"Date", |out| {
+            message::write_http_date(exchange.now_secs(), out)
+        });
+    }
+}
+
+/// For the store, and for all who follow.
+pub(crate) fn for_store(exchange: &Exchange<'_>, fields: &mut Fields) {
+    let directives = CacheControl::parse(fields);
+    for_viewer(exchange, fields);
+    fields.retain(|name, _| {
+        directives.stores_field(name) && !name.eq_ignore_ascii_case(b"server-timing")
+    });
+}
+
+/// What invalidations match: the path, and the part of the query that is in the key.
+pub(crate) fn path(exchange: &Exchange<'_>) -> Vec<u8> {
+    let mut path = exchange.path.to_vec();
+    let length = path.len();
+    path.push(b'?');
+    select_query(
+        &exchange.behavior().key.query,
+        exchange.request.query(),
+        &mut path,
+    );
+    if path.len() == length + 1 {
+        path.pop();
+    }
+    path
+}
+
+/// `Vary` names only what reached the origin, and what the edge itself chose by: other fields
+/// made no difference, and must not split viewers' own caches.
+fn reduce_vary(exchange: &Exchange<'_>, fields: &mut Fields) {
+    if !fields.contains("vary") {
+        return;
+    }
+    let (behavior, method) = (exchange.behavior(), exchange.request.method);
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    for name in fields.get_all("vary").flat_map(list_items) {
+        let lower = name.to_ascii_lowercase();
+        let reached = lower == b"*"
+            || lower == b"accept-encoding"
+            || std::str::from_utf8(&lower)
+                .is_ok_and(|lower| behavior.forward.forwards(lower, method));
+        if reached && !kept.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            kept.push(name.to_vec());
+        }
+    }
+    fields.remove("vary");
+    if !kept.is_empty() {
+        fields.push(b"Vary", &kept.join(&b", "[..]));
+    }
+}

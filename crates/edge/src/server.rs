@@ -1,0 +1,474 @@
+//! The shell: threads, sockets, starting and stopping.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cache::flight::FlightTable;
+use cache::key::KeyHasher;
+use cache::ram::RamStore;
+use geo::Geo;
+use origin::{Client, ClientConfig, SystemResolver, TlsRoots};
+use socket2::{Domain, Protocol, Socket, Type};
+use telemetry::access_log::AccessLog;
+use telemetry::metrics::{NodeGauges, Registry};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::clients::{Clients, Place};
+use crate::directory::{AliasConflict, Directory, Served};
+use crate::site::{GeoRule, Site};
+use crate::worker::{Shared, Uncacheable, Worker, now_ms};
+use crate::{http1, limits};
+
+/// How an edge runs.
+#[derive(Clone, Debug)]
+pub struct EdgeConfig {
+    /// Where viewers connect by HTTP. Port 0 takes any that is free.
+    pub http: Vec<SocketAddr>,
+    /// Threads that serve.
+    pub workers: usize,
+    /// Memory of the cache.
+    pub cache_bytes: u64,
+    /// This place, as `X-Amz-Cf-Pop` tells it.
+    pub pop: String,
+    /// This node, as `Via` tells it.
+    pub node: String,
+    /// Where access logs are written; nowhere if not set.
+    pub access_logs: Option<PathBuf>,
+    /// Where addresses are on earth.
+    pub geo: Option<Arc<Geo>>,
+    /// Connections of one address at once.
+    pub connections_per_client: usize,
+    /// Certificate authorities of origins besides Mozilla's, as a PEM file.
+    pub origin_ca_bundle: Option<PathBuf>,
+}
+
+/// Why an edge did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A thread or its runtime cannot be made.
+    #[error("cannot start worker {index}: {source}")]
+    Worker {
+        /// Which worker.
+        index: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The access logs cannot be written.
+    #[error("access logs: {0}")]
+    AccessLog(#[from] telemetry::access_log::StartError),
+    /// The file of certificate authorities cannot be used.
+    #[error("certificate authorities of origins: {0}")]
+    CaBundle(#[from] origin::CaBundleError),
+    /// The system's resolver configuration cannot be used.
+    #[error("name resolution: {0}")]
+    Resolver(String),
+    /// There is no source of random numbers.
+    #[error("no random numbers: {0}")]
+    Random(io::Error),
+    /// The sites cannot be served together.
+    #[error(transparent)]
+    Sites(#[from] SwapError),
+}
+
+/// Why sites cannot be served; the operator's fault. Whatever was served before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// Two of them want one name.
+    #[error(transparent)]
+    Alias(#[from] AliasConflict),
+    /// A restriction by country, and nothing that tells countries: never a silent pass.
+    #[error(
+        "distribution {0} restricts countries (Restrictions.GeoRestriction), and there is no \
+         geographic database: set `geo` to an .mmdb file"
+    )]
+    GeoWithoutDatabase(String),
+    /// The log of a distribution cannot be named so.
+    #[error("Logging.Prefix of distribution {id}: {source}")]
+    Log {
+        /// The distribution.
+        id: String,
+        /// What is wrong with it.
+        source: telemetry::access_log::RegisterError,
+    },
+}
+
+/// A running edge.
+pub struct Edge {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Edge {
+    /// Binds the sockets, starts the workers, and serves the sites.
+    pub fn start(config: EdgeConfig, sites: Vec<Site>) -> Result<Edge, StartError> {
+        let workers = config.workers.max(1);
+        let mut addresses = Vec::new();
+        let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| vec![]).collect();
+        for address in &config.http {
+            let mut address = *address;
+            for listeners in &mut sockets {
+                let listener =
+                    listen(address).map_err(|source| StartError::Listen { address, source })?;
+                // With port 0, the others share the one that the first was given.
+                address = listener
+                    .local_addr()
+                    .map_err(|source| StartError::Listen { address, source })?;
+                listeners.push(listener);
+            }
+            addresses.push(address);
+        }
+        let tls_roots = match &config.origin_ca_bundle {
+            Some(path) => TlsRoots::mozilla_and_file(path)?,
+            None => TlsRoots::mozilla(),
+        };
+        let shared = Arc::new(shared(&config, workers)?);
+        swap(&shared, sites)?;
+        let (stop, stopped) = watch::channel(false);
+        let mut edge = Edge {
+            shared,
+            addresses,
+            stop,
+            threads: Vec::new(),
+        };
+        for (index, listeners) in sockets.into_iter().enumerate() {
+            let seed = u64::from_le_bytes(random().map_err(StartError::Random)?);
+            let start = WorkerStart {
+                shared: Arc::clone(&edge.shared),
+                index,
+                listeners,
+                stopped: stopped.clone(),
+                tls_roots: tls_roots.clone(),
+                seed,
+            };
+            let thread = start
+                .spawn()
+                .map_err(|source| StartError::Worker { index, source })?;
+            edge.threads.push(thread);
+        }
+        Ok(edge)
+    }
+
+    /// Where viewers connect.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Serves these sites instead, from one request to the next. What is cached stays.
+    pub fn swap(&self, sites: Vec<Site>) -> Result<(), SwapError> {
+        swap(&self.shared, sites)
+    }
+
+    /// What is counted, in Prometheus' text form.
+    pub fn metrics(&self) -> String {
+        let shared = &self.shared;
+        let usage = shared.store.usage();
+        let gauges = NodeGauges {
+            open_connections: shared.open.load(Ordering::Relaxed) as u64,
+            accepted_connections: shared.accepted.load(Ordering::Relaxed),
+            refused_connections: shared.refused.load(Ordering::Relaxed),
+            cache_objects: usage.objects,
+            cache_size_bytes: usage.bytes,
+            cache_capacity_bytes: shared.store.capacity_bytes(),
+            cache_evictions: usage.evictions,
+            cache_refusals: usage.refused,
+            flights_in_progress: shared.flights.count(),
+            log: shared
+                .log
+                .as_ref()
+                .map(AccessLog::totals)
+                .unwrap_or_default(),
+            rejections: Arc::clone(&shared.rejections),
+        };
+        let mut text = String::new();
+        shared.registry.render(&mut text, &gauges);
+        text
+    }
+
+    /// Stops gracefully: no new connections, running responses finish, all within
+    /// `limits::STOP_TIMEOUT`.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+        if let Some(log) = &self.shared.log {
+            log.shutdown(Duration::from_secs(10));
+        }
+    }
+}
+
+fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
+    let log = config
+        .access_logs
+        .clone()
+        .map(AccessLog::start)
+        .transpose()?;
+    let common = format!(
+        "Via: 1.1 {} (Warmfront)\r\nX-Amz-Cf-Pop: {}\r\n",
+        config.node, config.pop
+    );
+    Ok(Shared {
+        directory: Arc::new(ArcSwap::from_pointee(Directory::default())),
+        store: RamStore::new(config.cache_bytes, cache::limits::RAM_SHARDS_MAX),
+        hasher: KeyHasher::new(random().map_err(StartError::Random)?),
+        flights: FlightTable::new(),
+        uncacheable: Uncacheable::new(),
+        registry: Registry::new(workers),
+        rejections: Arc::default(),
+        log,
+        geo: config.geo.clone(),
+        clients: Clients::new(config.connections_per_client),
+        accepted: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        open: AtomicUsize::new(0),
+        via: config.node.clone(),
+        pop: config.pop.clone(),
+        common_fields: common.into_bytes(),
+    })
+}
+
+fn swap(shared: &Shared, sites: Vec<Site>) -> Result<(), SwapError> {
+    let ids: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
+    let mut served = Vec::new();
+    for site in sites {
+        if site.geo != GeoRule::Unrestricted && shared.geo.is_none() {
+            return Err(SwapError::GeoWithoutDatabase(site.id));
+        }
+        let log = match (&shared.log, &site.logging) {
+            (Some(log), Some(logging)) => {
+                let registered = log.register(&site.id, &logging.prefix, logging.include_cookies);
+                Some(registered.map_err(|source| SwapError::Log {
+                    id: site.id.clone(),
+                    source,
+                })?)
+            }
+            _ => None,
+        };
+        let metrics = shared.registry.register(&site.id);
+        served.push(Arc::new(Served { site, metrics, log }));
+    }
+    let directory = Directory::new(served)?;
+    shared.directory.store(Arc::new(directory));
+    shared
+        .registry
+        .retain(|id| ids.iter().any(|kept| kept == id));
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    // Each worker has a socket of its own, and the kernel spreads connections over them.
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Bytes from the system's generator.
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    use std::io::Read as _;
+    let mut bytes = [0; N];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Everything that a worker's thread needs to begin.
+struct WorkerStart {
+    shared: Arc<Shared>,
+    index: usize,
+    listeners: Vec<std::net::TcpListener>,
+    stopped: watch::Receiver<bool>,
+    tls_roots: TlsRoots,
+    seed: u64,
+}
+
+impl WorkerStart {
+    fn spawn(self) -> io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let name = format!("edge-{}", self.index);
+        std::thread::Builder::new().name(name).spawn(move || {
+            let local = LocalSet::new();
+            local.block_on(&runtime, self.run());
+        })
+    }
+
+    async fn run(self) {
+        let resolver = match SystemResolver::new() {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                tracing::error!(%error, "name resolution cannot be set up; this worker ends");
+                return;
+            }
+        };
+        let client = Client::new(ClientConfig {
+            resolver: Rc::new(resolver),
+            tls_roots: self.tls_roots,
+            pool_limits: Default::default(),
+        });
+        let worker = Rc::new(Worker::new(self.shared, self.index, client, self.seed));
+        let stopping = Rc::new(Stopping::default());
+        let accepting: Vec<_> = self
+            .listeners
+            .into_iter()
+            .filter_map(|listener| TcpListener::from_std(listener).ok())
+            .map(|listener| {
+                let task = accept(Rc::clone(&worker), listener, Rc::clone(&stopping));
+                tokio::task::spawn_local(task)
+            })
+            .collect();
+        let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+        let mut stopped = self.stopped;
+        let _ = stopped.wait_for(|is_set| *is_set).await;
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        stopping.set();
+        let _ = tokio::time::timeout(limits::STOP_TIMEOUT, stopping.all_closed()).await;
+        ticking.abort();
+        // The handle writes out what it holds when it is dropped.
+        worker.log.borrow_mut().take();
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping>) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Mostly: no file descriptors left. Wait for some to come back.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let shared = &worker.shared;
+        let ip = peer.ip().to_canonical();
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
+        if shared.open.load(Ordering::Relaxed) >= limits::CONNECTIONS_MAX
+            || !shared.clients.enter(ip)
+        {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        let place = Place {
+            shared: Arc::clone(shared),
+            ip,
+        };
+        let _ = stream.set_nodelay(true);
+        let (worker, stopping) = (Rc::clone(&worker), Rc::clone(&stopping));
+        tokio::task::spawn_local(async move {
+            http1::serve(worker, stream, peer, stopping.enter()).await;
+            drop(place);
+        });
+    }
+}
+
+/// Hands log lines over each second, also when nothing happens: hours end.
+async fn tick(worker: Rc<Worker>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        interval.tick().await;
+        if let Some(log) = worker.log.borrow_mut().as_mut() {
+            log.flush(now_ms());
+        }
+    }
+}
+
+/// Whether a worker stops, and who must hear of it.
+#[derive(Default)]
+pub(crate) struct Stopping {
+    is_set: Cell<bool>,
+    /// One place for each open connection; free ones are `None`.
+    places: RefCell<Vec<Option<Waker>>>,
+    free: RefCell<Vec<usize>>,
+    closed: tokio::sync::Notify,
+}
+
+impl Stopping {
+    fn set(&self) {
+        self.is_set.set(true);
+        for waker in self.places.borrow().iter().flatten() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn enter(self: &Rc<Self>) -> Open {
+        let mut places = self.places.borrow_mut();
+        let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            places.push(None);
+            places.len() - 1
+        });
+        Open {
+            stopping: Rc::clone(self),
+            place,
+        }
+    }
+
+    async fn all_closed(&self) {
+        while self.places.borrow().len() > self.free.borrow().len() {
+            self.closed.notified().await;
+        }
+    }
+}
+
+/// One connection that is open, and hears when its worker stops.
+pub(crate) struct Open {
+    stopping: Rc<Stopping>,
+    place: usize,
+}
+
+impl Open {
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_set.get()
+    }
+
+    /// Wakes this task when the worker stops.
+    pub fn wait(&self, cx: &mut Context<'_>) {
+        let place = &mut self.stopping.places.borrow_mut()[self.place];
+        if !place
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            *place = Some(cx.waker().clone());
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.stopping.places.borrow_mut()[self.place] = None;
+        self.stopping.free.borrow_mut().push(self.place);
+        self.stopping.closed.notify_one();
+    }
+}
