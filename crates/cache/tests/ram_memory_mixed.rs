@@ -58,11 +58,15 @@ fn object(key: CacheKey, path: &[u8], body_bytes: usize) -> Object {
         &[b'h'; 80],
         &[&BODY[..body_bytes]],
     )
-    .unwrap()
+    .expect("its parts are short")
 }
 
 fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("its second number");
     pages * 4096
 }

@@ -43,7 +43,8 @@ fn object(number: u8, version: u32, body_bytes: usize) -> Object {
         ..Meta::new(key(number))
     };
     let body = vec![number ^ version as u8; body_bytes];
-    Object::new(&meta, &[number], b"extra", &version.to_be_bytes(), &[&body]).unwrap()
+    Object::new(&meta, &[number], b"extra", &version.to_be_bytes(), &[&body])
+        .expect("its parts are short")
 }
 
 proptest! {

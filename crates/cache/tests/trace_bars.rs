@@ -10,7 +10,7 @@ fn run(trace: Synthetic, share_of_footprint: f64) -> Report {
         (footprint * share_of_footprint) as u64,
         64,
     )
-    .unwrap()
+    .expect("a synthetic trace has no errors")
 }
 
 fn assert_bars(report: &Report, objects: f64, bytes: f64) {
