@@ -186,10 +186,14 @@ struct Warnings(Vec<Warning>);
 impl Warnings {
     fn add(&mut self, path: impl AsRef<str>, message: impl Into<String>) {
         let path = format!("DistributionConfig.{}", path.as_ref());
-        self.0.push(Warning {
+        let warning = Warning {
             path,
             message: message.into(),
-        });
+        };
+        // The members of a group can share a mistake.
+        if !self.0.contains(&warning) {
+            self.0.push(warning);
+        }
     }
 }
 

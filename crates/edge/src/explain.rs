@@ -16,6 +16,7 @@ use message::http1::{self, Parsed, RequestError};
 use message::{Known, RequestHead, Version};
 
 use crate::accept_encoding::Encodings;
+use crate::forward::is_websocket_upgrade;
 use crate::site::{Behavior, Site};
 use crate::{Viewer, ViewerTls};
 
@@ -131,9 +132,10 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Whether the answer can be stored, as far as the request decides that.
+    /// Whether the answer can be stored, as far as the request decides that. The way to a
+    /// WebSocket leads past the store.
     fn is_cacheable(&self) -> bool {
-        self.behavior.is_cacheable(self.request.method)
+        self.behavior.is_cacheable(self.request.method) && !is_websocket_upgrade(self.request)
     }
 
     /// The cache policy by its name.

@@ -12,6 +12,7 @@ pub mod accept_encoding;
 pub mod check;
 mod chunks;
 mod clients;
+mod clock;
 mod compress;
 mod device;
 pub mod directory;
@@ -41,6 +42,7 @@ mod testing;
 mod viewer;
 mod worker;
 
+pub use clock::Clock;
 pub use request_id::{Dice, RequestId};
 pub use server::{Edge, EdgeConfig, StartError, SwapError};
 pub use viewer::{Viewer, ViewerTls};

@@ -280,7 +280,7 @@ pub(crate) fn server_timing(worker: &Worker, exchange: &Exchange<'_>, reply: &mu
     if reply.result == ResultType::Hit {
         value.push_str(",cdn-hit-layer;desc=\"EDGE\"");
     }
-    let waited_ms = crate::worker::now_ms().saturating_sub(exchange.now_ms);
+    let waited_ms = worker.now_ms().saturating_sub(exchange.now_ms);
     let _ = write!(value, ",cdn-downstream-fbl;dur={waited_ms}");
     reply.fields.push(b"Server-Timing", value.as_bytes());
 }

@@ -24,10 +24,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use crate::Clock;
 use crate::clients::{Clients, Place};
 use crate::directory::{AliasConflict, Directory, Served};
 use crate::site::{GeoRule, Site};
-use crate::worker::{Shared, Uncacheable, Worker, now_ms};
+use crate::worker::{Shared, Uncacheable, Worker};
 use crate::{http1, limits};
 
 /// How an edge runs.
@@ -51,6 +52,8 @@ pub struct EdgeConfig {
     pub connections_per_client: usize,
     /// Certificate authorities of origins besides Mozilla's, as a PEM file.
     pub origin_ca_bundle: Option<PathBuf>,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// Why an edge did not start.
@@ -229,6 +232,7 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         config.node, config.pop
     );
     Ok(Shared {
+        clock: config.clock.clone(),
         directory: Arc::new(ArcSwap::from_pointee(Directory::default())),
         store: RamStore::new(config.cache_bytes, cache::limits::RAM_SHARDS_MAX),
         hasher: KeyHasher::new(random().map_err(StartError::Random)?),
@@ -400,7 +404,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         interval.tick().await;
         if let Some(log) = worker.log.borrow_mut().as_mut() {
-            log.flush(now_ms());
+            log.flush(worker.now_ms());
         }
     }
 }

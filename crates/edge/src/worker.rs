@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use cache::flight::FlightTable;
@@ -13,14 +12,15 @@ use origin::Client;
 use telemetry::access_log::{AccessLog, LogHandle};
 use telemetry::metrics::{Registry, Rejections, SiteCounters};
 
-use crate::Dice;
 use crate::clients::Clients;
 use crate::directory::{Directory, Served};
 use crate::fetch::Landing;
 use crate::limits;
+use crate::{Clock, Dice};
 
 /// What all workers of a node share.
 pub(crate) struct Shared {
+    pub clock: Clock,
     pub directory: Arc<ArcSwap<Directory>>,
     pub store: RamStore,
     pub hasher: KeyHasher,
@@ -75,6 +75,11 @@ impl Worker {
         served.metrics.worker(self.index)
     }
 
+    /// The time, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
     /// An empty list of fields with memory from an earlier reply.
     pub fn fields(&self) -> Fields {
         let spare = self.spare_fields.borrow_mut().pop();
@@ -106,14 +111,6 @@ impl Worker {
             spare.push(buffer);
         }
     }
-}
-
-/// The time, in milliseconds since 1970. The one clock of the edge's shell.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Keys whose last answer could not be stored, so that the next ones need not wait for a flight

@@ -102,20 +102,25 @@ pub(super) fn raw_accept_encoding(_: &Subject<'_>, entry: &Entry<'_>, warnings: 
 }
 
 /// Parts that reach the origin and are not in the key, where answers are stored by default.
-pub(super) fn shared_answers(_: &Subject<'_>, entry: &Entry<'_>, warnings: &mut Warnings) {
+pub(super) fn shared_answers(subject: &Subject<'_>, entry: &Entry<'_>, warnings: &mut Warnings) {
     if !entry.stores_by_default() {
         return;
     }
-    let parts = unkeyed_parts(entry);
+    let mut parts = unkeyed_parts(entry);
+    let mut origins = entry.compiled.target.members().iter();
+    if origins.all(|index| subject.site.origins[*index].is_s3) {
+        // S3 says Vary where its answer depends on these, and variants are kept apart.
+        parts.retain(|part| part != "header origin" && !part.starts_with("header access-control-"));
+    }
     let path = match entry.config.origin_request_policy_id.as_deref() {
         Some(id) if !id.is_empty() => entry.at("OriginRequestPolicyId"),
         _ => entry.at("ForwardedValues"),
     };
     if !parts.is_empty() {
         let message = format!(
-            "forwards {} without having it in the cache key: if the origin answers differently by \
-             it, one viewer gets what was made for another; put what changes the answer into the \
-             cache policy, and stop forwarding the rest",
+            "forwards {}, none of it in the cache key: if the origin's answer depends on it, one \
+             viewer gets what was made for another; put what changes the answer into the cache \
+             policy, and stop forwarding the rest",
             parts.join(", ")
         );
         warnings.add(&path, message);

@@ -12,11 +12,17 @@ use crate::names::{NameRule, select_cookies};
 pub(super) fn explain(subject: &Subject<'_>, sent: &Fields, page: &mut Page) {
     page.section("Cache");
     storing(subject, page);
+    if let Some(policy) = &subject.behavior.names.origin_request_policy {
+        page.row(
+            "forwarding",
+            format!("what is in the key, and what origin request policy {policy} adds"),
+        );
+    }
     if !subject.is_cacheable() {
         return;
     }
     collapsing(subject, page);
-    page.section("Cache key");
+    page.section(&format!("Cache key (by {})", subject.cache_policy()));
     page.table(&key_rows(subject));
     let absent = absent(subject, sent);
     if !absent.is_empty() {
@@ -37,6 +43,7 @@ fn storing(subject: &Subject<'_>, page: &mut Page) {
     } else {
         match (subject.is_cacheable(), subject.request.method) {
             (true, _) => "if the response allows it".to_owned(),
+            (false, Method::Get) => "never: the request is for a WebSocket".to_owned(),
             (false, Method::Options) => "never: OPTIONS is not among CachedMethods".to_owned(),
             (false, method) => format!("never: answers to {} are not", method.as_str()),
         }
@@ -87,7 +94,6 @@ fn key_rows(subject: &Subject<'_>) -> Vec<[String; 3]> {
         .key
         .write(source, &mut Vec::new(), &mut parts);
     let key = &subject.behavior.key;
-    let policy = subject.cache_policy();
     let row = |(kind, name, value): (PartKind, String, Option<String>)| {
         let (label, reason) = match kind {
             PartKind::Distribution => (
@@ -107,17 +113,14 @@ fn key_rows(subject: &Subject<'_>) -> Vec<[String; 3]> {
             ),
             PartKind::Query => (
                 "query".to_owned(),
-                format!("{policy}: {}", names_text(&key.query)),
+                format!("{} in the key", names_text(&key.query)),
             ),
-            PartKind::Header => (format!("header {name}"), header_reason(subject, &name)),
+            PartKind::Header => (format!("header {name}"), header_reason(&name)),
             PartKind::Cookies => (
                 "cookies".to_owned(),
-                format!("{policy}: {}, sorted", names_text(&key.cookies)),
+                format!("{} in the key; sorted by name", names_text(&key.cookies)),
             ),
-            PartKind::Encoding => (
-                "accept-encoding".to_owned(),
-                encoding_reason(&policy, key.encoding),
-            ),
+            PartKind::Encoding => ("accept-encoding".to_owned(), encoding_reason(key.encoding)),
         };
         [
             label,
@@ -128,30 +131,30 @@ fn key_rows(subject: &Subject<'_>) -> Vec<[String; 3]> {
     parts.0.into_iter().map(row).collect()
 }
 
-fn header_reason(subject: &Subject<'_>, name: &str) -> String {
-    let policy = subject.cache_policy();
-    match KeyHeader::new(name).source {
-        HeaderSource::Viewer(_) => format!("{policy} lists it"),
-        HeaderSource::Edge(_) => format!("{policy} lists it; made by the edge"),
-    }
+fn header_reason(name: &str) -> String {
+    let reason = match KeyHeader::new(name).source {
+        HeaderSource::Viewer(_) => "listed",
+        HeaderSource::Edge(_) => "listed; the edge makes its value",
+    };
+    reason.to_owned()
 }
 
-fn encoding_reason(policy: &str, rule: EncodingRule) -> String {
+fn encoding_reason(rule: EncodingRule) -> String {
     let flags = match (rule.gzip, rule.brotli) {
         (true, true) => "gzip and brotli",
         (true, false) => "gzip",
         _ => "brotli",
     };
-    format!("normalised: {policy} tells {flags} apart")
+    format!("normalised; {flags} told apart")
 }
 
 fn names_text(rule: &NameRule) -> String {
     match rule {
-        NameRule::None => "none".to_owned(),
-        NameRule::All => "all".to_owned(),
-        NameRule::Only(names) => format!("only {}", list(names)),
-        NameRule::Except(names) => format!("all but {}", list(names)),
-        NameRule::Patterns(patterns) => format!("only {}", list(patterns)),
+        NameRule::None => "none are".to_owned(),
+        NameRule::All => "all are".to_owned(),
+        NameRule::Only(names) => format!("only {} are", list(names)),
+        NameRule::Except(names) => format!("all but {} are", list(names)),
+        NameRule::Patterns(patterns) => format!("only {} are", list(patterns)),
     }
 }
 
@@ -229,9 +232,9 @@ fn absent_name(
     (keyed, sent): (&NameRule, &NameRule),
 ) -> Absent {
     let is_sent = sent.selects(name);
-    let key_rule = format!("{}: {}", subject.cache_policy(), names_text(keyed));
+    let key_rule = format!("{} in the key", names_text(keyed));
     let reason = match (is_sent, &subject.behavior.names.origin_request_policy) {
-        (true, Some(policy)) => format!("{key_rule}; origin request policy {policy} adds it"),
+        (true, Some(_)) => format!("{key_rule}; the origin request policy adds it"),
         _ => key_rule,
     };
     Absent {
@@ -288,7 +291,7 @@ fn absent_header(subject: &Subject<'_>, sent: &Fields, name: &str) -> Absent {
             "forwarded".to_owned(),
             match (by_default, policy) {
                 (true, _) => "forwarded by default",
-                (false, Some(_)) => "the origin request policy forwards it",
+                (false, Some(_)) => "the origin request policy adds it",
                 (false, None) => "the legacy style forwards every other header",
             },
         )
@@ -307,10 +310,7 @@ fn absent_header(subject: &Subject<'_>, sent: &Fields, name: &str) -> Absent {
         label: format!("header {name}"),
         may_change_answer: values == own && !by_default && !is_validator,
         fate,
-        reason: match policy.filter(|_| reason.starts_with("the origin request policy")) {
-            Some(policy) => format!("origin request policy {policy} forwards it"),
-            None => reason.to_owned(),
-        },
+        reason: reason.to_owned(),
     }
 }
 

@@ -4,9 +4,9 @@ use message::Fields;
 use origin::Scheme;
 
 use super::Subject;
-use super::page::{Page, list, text};
+use super::page::{Page, count, list, text};
 use crate::RequestId;
-use crate::forward::{Conditions, ForwardSource, is_websocket_upgrade};
+use crate::forward::{Conditions, ForwardSource};
 use crate::site::{Origin, Target};
 
 /// Stands for the names that differ from node to node and from request to request.
@@ -23,7 +23,7 @@ pub(super) fn compose(subject: &Subject<'_>, index: usize) -> Fields {
         request_id: &RequestId::from_bits(0, 0),
         via: EDGE,
     };
-    let conditions = match subject.is_cacheable() && !is_websocket_upgrade(subject.request) {
+    let conditions = match subject.is_cacheable() {
         true => Conditions::None,
         false => Conditions::Viewer,
     };
@@ -66,8 +66,8 @@ pub(super) fn explain(subject: &Subject<'_>, sent: &Fields, page: &mut Page) {
     page.row(
         "patience",
         format!(
-            "{} attempts to connect, {} s each; {} s between two reads",
-            spec.connection_attempts,
+            "{} to connect, {} s each; {} s between two reads",
+            count(u64::from(spec.connection_attempts), "attempt"),
             spec.connection_timeout_ms / 1_000,
             spec.read_timeout_ms / 1_000
         ),

@@ -8,6 +8,8 @@ const WIDTH: usize = 100;
 const INDENT: usize = 2;
 /// A row's label with the space behind it.
 const LABEL: usize = 20;
+/// Widest label that still has its value in the column of values.
+const LABEL_MAX: usize = 40;
 /// Widest value that still has its reason on the same line.
 const VALUE_MAX: usize = 40;
 
@@ -44,20 +46,20 @@ impl Page {
         let _ = writeln!(self.text, "{:INDENT$}{line}", "");
     }
 
-    /// Rows of label, value and reason, the reasons one below the other.
+    /// Rows of label, value and reason, each in a column of its own.
     pub fn table(&mut self, rows: &[[String; 3]]) {
-        let widths = rows.iter().map(|[_, value, _]| value.chars().count());
-        let width = widths
-            .filter(|width| *width <= VALUE_MAX)
-            .max()
-            .unwrap_or(0);
-        let reasons_at = INDENT + LABEL + width + 2;
+        let widest = |column: usize, max: usize| {
+            let widths = rows.iter().map(|row| row[column].chars().count());
+            widths.filter(|width| *width <= max).max().unwrap_or(0)
+        };
+        let label_width = widest(0, LABEL_MAX).max(LABEL - 1);
+        let value_width = widest(1, VALUE_MAX);
+        let reasons_at = INDENT + label_width + 1 + value_width + 2;
         for [label, value, reason] in rows {
-            let label_width = LABEL - 1;
             let _ = write!(self.text, "{:INDENT$}{label:<label_width$} {value}", "");
-            let used = value.chars().count();
-            match used <= width {
-                true => self.text.push_str(&" ".repeat(width - used + 2)),
+            let used = INDENT + label.chars().count().max(label_width) + 1 + value.chars().count();
+            match used + 2 <= reasons_at {
+                true => self.text.push_str(&" ".repeat(reasons_at - used)),
                 false => {
                     let _ = write!(self.text, "\n{:reasons_at$}", "");
                 }
@@ -102,6 +104,12 @@ impl Page {
         self.text.truncate(kept);
         self.text.push('\n');
     }
+}
+
+/// `1 attempt`, `2 attempts`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Bytes as text; what is not UTF-8 is replaced, control characters are escaped.

@@ -37,7 +37,7 @@ pub(super) fn explain(subject: &Subject<'_>, head: &ResponseHead, page: &mut Pag
     failover(subject, head.status, page);
     let is_stored = storing(subject, head, page);
     if subject.is_cacheable() {
-        vary(subject, head, page);
+        vary(subject, head, is_stored, page);
     }
     compression(subject, head, page);
     set_cookie(subject, head, is_stored, page);
@@ -132,7 +132,7 @@ fn lifetime_rows(subject: &Subject<'_>, lifetime: &Lifetime, page: &mut Page) {
 }
 
 /// Every name in `Vary`, and then what the cache makes of all of them.
-fn vary(subject: &Subject<'_>, head: &ResponseHead, page: &mut Page) {
+fn vary(subject: &Subject<'_>, head: &ResponseHead, is_stored: bool, page: &mut Page) {
     let (key, forward) = (&subject.behavior.key, &subject.behavior.forward);
     let method = subject.request.method;
     let (forwarded, keyed) = (
@@ -151,15 +151,14 @@ fn vary(subject: &Subject<'_>, head: &ResponseHead, page: &mut Page) {
             }
             (_, false, false) => "ignored: it is not forwarded, so the answer cannot depend on it",
         };
-        page.row(&format!("vary {name}"), words);
+        page.row("vary", format!("{name}: {words}"));
     }
     match vary::relevant(&head.fields, forwarded, keyed) {
         VaryRule::None => {}
-        VaryRule::Star(_) if subject.behavior.ttl.min_secs > 0 => {
-            page.warn("Vary: * is overridden by MinTTL: the answer is given to others too.");
-        }
+        // What is not stored has been said to be.
+        _ if !is_stored => {}
         VaryRule::Star(_) => {
-            page.warn("Vary: * (or too many names) makes the answer useless to anybody else.");
+            page.warn("Vary: * is overridden by MinTTL: the answer is given to others too.");
         }
         VaryRule::On(_) => page.warn(format!(
             "Vary on {}, which is forwarded but not in the cache key: here every value of it makes \

@@ -29,7 +29,7 @@ pub(super) fn explain(subject: &Subject<'_>, page: &mut Page) {
         "enabled",
         match site.enabled {
             true => "yes",
-            false => "no: 403 to everybody. What follows is what would be done if it were",
+            false => "no",
         },
     );
     country(subject, page);
@@ -48,9 +48,41 @@ pub(super) fn explain(subject: &Subject<'_>, page: &mut Page) {
     if subject.behavior.requires_signature {
         page.row(
             "signature",
-            "required: 403 to everybody, as signatures are not verified yet",
+            "required, and not verified yet: 403 to everybody",
         );
     }
+    outcome(subject, page);
+}
+
+/// What the stages come to; they are asked in this order.
+fn outcome(subject: &Subject<'_>, page: &mut Page) {
+    let (site, behavior) = (subject.site, subject.behavior);
+    let is_open = subject.viewer.is_https() || behavior.viewer_protocol == ViewerProtocol::AllowAll;
+    let refusal = if !site.enabled {
+        "403, as the distribution is not enabled"
+    } else if !site.geo.allows(subject.viewer.country()) {
+        "403, as the country is not served"
+    } else if !is_open && behavior.viewer_protocol == ViewerProtocol::RedirectToHttps {
+        "a redirect to https"
+    } else if !is_open {
+        "403, as https is required"
+    } else if !behavior.methods.contains(subject.request.method) {
+        "403, as the method is not allowed"
+    } else if behavior.requires_signature {
+        "403, as a signature is required"
+    } else {
+        page.row("outcome", "goes on to the cache");
+        return;
+    };
+    let page_path = site.error_rule(403).and_then(|rule| rule.page.as_ref());
+    let page_note = match page_path.filter(|_| refusal.starts_with("403")) {
+        Some(page) => format!(" (with {} as its page)", page.path),
+        None => String::new(),
+    };
+    page.row(
+        "outcome",
+        format!("{refusal}{page_note}; the rest of this page is what it would get otherwise"),
+    );
 }
 
 fn host(subject: &Subject<'_>, page: &mut Page) {
@@ -159,8 +191,7 @@ fn protocol(subject: &Subject<'_>, page: &mut Page) {
         (policy, true) => format!("https: served ({})", policy_name(policy)),
         (ViewerProtocol::HttpsOnly, false) => "http: 403 (https-only)".to_owned(),
         (ViewerProtocol::RedirectToHttps, false) => format!(
-            "http: {} to https (redirect-to-https); what follows is what the request would get \
-             without",
+            "http: {} to https (redirect-to-https)",
             if is_read { 301 } else { 307 }
         ),
     };

@@ -26,7 +26,7 @@ use crate::pipeline::{self, Arrival};
 use crate::reply::{Body, Reply};
 use crate::server::Open;
 use crate::stream::Stream;
-use crate::worker::{Worker, now_ms};
+use crate::worker::Worker;
 use crate::{RequestId, Viewer, limits};
 
 /// Serves one connection to its end.
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             viewer: &self.viewer,
             served: &served,
             id: self.worker.dice.request_id(),
-            now_ms: now_ms(),
+            now_ms: self.worker.now_ms(),
             has_body: head.framing != Framing::Empty,
         };
         let (framing, io, inbound) = (head.framing, &self.io, &self.inbound);
@@ -362,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         self.worker.shared.rejections.count(reason);
         let id = self.worker.dice.request_id();
         let mut reply = Reply::new(status, Fields::new(), ResultType::Error);
-        pipeline::own_page(&mut reply, cause, Method::Get, id, now_ms());
+        pipeline::own_page(&mut reply, cause, Method::Get, id, self.worker.now_ms());
         pipeline::trace_fields(&self.worker, id, &mut reply);
         if reason != RejectReason::UnknownHost {
             // What the head says of method and version is not known, or not to be trusted.
