@@ -1,2 +1,66 @@
-//! Placeholder.
-fn main() {}
+//! The program: arguments, settings, assembly of the crates, and nothing that they should do.
+//!
+//! What it does: reads what it is told ([`settings`]), compiles distributions from files
+//! ([`distributions`], [`sites`]), starts the edge and lets it go on through reloads to a graceful
+//! stop ([`serve`]), and brings a demo site along ([`demo`]). `check`, `explain` and `trace` are
+//! front doors to other crates. What it does not do: serve viewers, decide anything about a
+//! request.
+//! Read first: [`arguments`], then [`serve`].
+
+mod api;
+mod arguments;
+mod check;
+mod demo;
+mod distributions;
+mod explain;
+mod limits;
+mod log;
+mod reload;
+mod serve;
+mod server;
+mod settings;
+mod sites;
+mod trace;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use settings::{LogSettings, Sources};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    run(&arguments).unwrap_or_else(|error| {
+        eprintln!("warmfront: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let (level, format) = (
+        arguments.log_level.as_deref(),
+        arguments.log_format.as_deref(),
+    );
+    let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
+    if let Command::Serve(serve) = &arguments.command {
+        return Ok(serve::serve(&Sources::new(serve, level, format, variable))?);
+    }
+    log::start(LogSettings::from_flags(level, format, variable)?);
+    match &arguments.command {
+        Command::Serve(_) => unreachable!("it has been served above"),
+        Command::Check(arguments) => Ok(check::check(arguments)?),
+        Command::Explain(arguments) => Ok(explain::explain(arguments)?),
+        Command::Trace(arguments) => Ok(trace::trace(arguments)?),
+    }
+}
+
+/// Prints to standard output. Whoever closed it has seen enough.
+fn print(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
+}

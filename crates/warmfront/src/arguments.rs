@@ -1,0 +1,215 @@
+//! What may be said on the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The open CloudFront and Route 53.
+#[derive(Debug, Parser)]
+#[command(name = "warmfront", version, about, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What is logged to standard error: off, error, warn, info, debug or trace [default: info]
+    #[arg(long, global = true, value_name = "LEVEL", display_order = 1000)]
+    pub log_level: Option<String>,
+    /// How it is logged: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", display_order = 1001)]
+    pub log_format: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve distributions; without any, a demo site that shows what a cache does
+    #[command(after_help = SETTINGS_HELP)]
+    Serve(ServeArguments),
+    /// Say what is wrong with distributions, and what is unwise, without serving them
+    Check(CheckArguments),
+    /// Say what would become of a request: site, behavior, cache key, forwarding, lifetime
+    Explain(ExplainArguments),
+    /// Run a request trace through the cache's policy, and through plain LRU beside it
+    Trace(TraceArguments),
+}
+
+const SETTINGS_HELP: &str = "\
+Flags are settings too: --cache-bytes 4GiB is WARMFRONT_CACHE_BYTES=4GiB in the environment and
+cache_bytes = \"4GiB\" in the configuration file. A flag counts before the environment, and the
+environment before the file. In the environment, commas separate several values; in the file, paths
+are meant from where it lies.
+
+Changes of the configuration file, of distributions and of policies are taken up while serving, at
+the latest on SIGHUP. What does not compile is reported and changes nothing.";
+
+/// Arguments of `serve`. Values are text here: `Settings` reads them, so that errors are alike for
+/// all places where settings are made.
+#[derive(Debug, Default, Args)]
+pub struct ServeArguments {
+    /// Serve one default distribution in front of this origin
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+    /// Serve the distribution in this file: JSON as `aws cloudfront get-distribution`,
+    /// `get-distribution-config` and `create-distribution --generate-cli-skeleton` print it
+    /// (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub distribution: Vec<String>,
+    /// Directory of custom policies: JSON as `aws cloudfront get-cache-policy`,
+    /// `get-origin-request-policy` and `get-response-headers-policy` print it
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<String>,
+    /// Configuration file [default: warmfront.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept that must survive [default: ./warmfront-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// Address to serve HTTP on (repeatable) [default: 127.0.0.1:8080, this machine only]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Vec<String>,
+    /// Address of /metrics and /health [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "ADDR")]
+    pub api: Option<String>,
+    /// Threads that serve [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<String>,
+    /// Memory for cached objects: 4GiB, 512MiB, or bytes [default: a quarter of the memory]
+    #[arg(long, value_name = "SIZE")]
+    pub cache_bytes: Option<String>,
+    /// Where access logs go, or "off" [default: logs in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub access_logs: Option<String>,
+    /// Database of where addresses are: an .mmdb file
+    #[arg(long, value_name = "FILE")]
+    pub geo: Option<String>,
+    /// Distributions' own names lie under this one [default: cdn.localhost]
+    #[arg(long, value_name = "NAME")]
+    pub domain: Option<String>,
+    /// This point of presence, as X-Amz-Cf-Pop names it [default: LOC1-C1]
+    #[arg(long, value_name = "CODE")]
+    pub pop: Option<String>,
+    /// Connections that one address may have open
+    #[arg(long, value_name = "N")]
+    pub connections_per_client: Option<String>,
+    /// Certificates (PEM) to trust for origins, besides the public ones
+    #[arg(long, value_name = "FILE")]
+    pub origin_ca: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Distributions: JSON as the AWS CLI prints it
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Directory of custom policies
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// Fail on warnings as well
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// What is asked for
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// The distribution: JSON as the AWS CLI prints it
+    #[arg(long, value_name = "FILE")]
+    pub distribution: PathBuf,
+    /// Directory of custom policies
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// A request header (repeatable)
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Cookies (repeatable)
+    #[arg(short = 'b', long = "cookie", value_name = "NAME=VALUE")]
+    pub cookies: Vec<String>,
+    /// The method
+    #[arg(
+        short = 'X',
+        long = "request",
+        value_name = "METHOD",
+        default_value = "GET"
+    )]
+    pub method: String,
+    /// A header of the origin's response, to see for how long it would be kept (repeatable)
+    #[arg(long = "response", value_name = "NAME: VALUE")]
+    pub response: Vec<String>,
+    /// Status of the origin's response [default: 200, if it has headers]
+    #[arg(long, value_name = "N")]
+    pub status: Option<u16>,
+    /// The viewer's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub viewer: IpAddr,
+    /// The viewer's country, two letters
+    #[arg(long, value_name = "CODE")]
+    pub country: Option<String>,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArguments {
+    /// The trace: lines of time,id,size
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "generate",
+        conflicts_with = "generate"
+    )]
+    pub file: Option<PathBuf>,
+    /// Memory for objects: 4GiB, 512MiB, bytes, or a share of all the trace's objects like 5%
+    #[arg(long, value_name = "SIZE")]
+    pub capacity: String,
+    /// Make up a web-like trace instead of reading one
+    #[arg(long)]
+    pub generate: bool,
+    /// Everything random follows from it; equal seeds make equal traces
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "generate")]
+    pub seed: u64,
+    /// Length of the trace
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, requires = "generate",
+          value_parser = clap::value_parser!(u64).range(1..=crate::limits::TRACE_REQUESTS_MAX))]
+    pub requests: u64,
+    /// Objects that are asked for again and again
+    #[arg(long, value_name = "N", default_value_t = 100_000, requires = "generate",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::TRACE_OBJECTS_MAX)))]
+    pub objects: u32,
+    /// How uneven their popularity is: exponent of Zipf's law, from 0 to 5
+    #[arg(long, value_name = "EXPONENT", default_value_t = 0.9, requires = "generate",
+          value_parser = zipf_exponent)]
+    pub zipf: f64,
+    /// Share of requests for something that nobody asks for again, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, requires = "generate",
+          value_parser = share)]
+    pub one_hit_wonders: f64,
+}
+
+fn zipf_exponent(text: &str) -> Result<f64, String> {
+    number_between(text, 0.0, 5.0)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number_between(text, 0.0, 1.0)
+}
+
+fn number_between(text: &str, min: f64, max: f64) -> Result<f64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| format!("not a number from {min} to {max}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,46 @@
+//! Every bound of the program itself; those of what it assembles are in their crates.
+
+use std::time::Duration;
+
+/// Longest distribution document: the API takes far less.
+pub const DISTRIBUTION_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Longest configuration file.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Distributions that one node may be given by files.
+pub const DISTRIBUTIONS_MAX: usize = 10_000;
+
+/// How often watched files are looked at. A change is taken up once it has stood still for one
+/// round, so that nobody reads half a file.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Workers of one node.
+pub const WORKERS_MAX: usize = 1024;
+
+/// Smallest cache: anything less holds no page worth the name.
+pub const CACHE_BYTES_MIN: u64 = 1 << 20;
+
+/// Largest cache: a slip of the unit, not a machine.
+pub const CACHE_BYTES_MAX: u64 = 64 << 40;
+
+/// The cache's size where the machine does not say how much memory it has.
+pub const CACHE_BYTES_FALLBACK: u64 = 1 << 30;
+
+/// Largest setting for connections of one client.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 1_000_000;
+
+/// Connections that the API and the demo origin hold open at once; more wait in the backlog.
+pub const SERVER_CONNECTIONS_MAX: usize = 1024;
+
+/// How long a client of the API or the demo origin may take to send a request head.
+pub const SERVER_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests of a generated trace.
+pub const TRACE_REQUESTS_MAX: u64 = 1_000_000_000;
+
+/// Popular objects of a generated trace; each takes eight bytes of memory.
+pub const TRACE_OBJECTS_MAX: u32 = 100_000_000;
+
+const _: () = assert!(CACHE_BYTES_MIN < CACHE_BYTES_FALLBACK);
+const _: () = assert!(CACHE_BYTES_FALLBACK < CACHE_BYTES_MAX);

@@ -1,0 +1,315 @@
+//! `warmfront serve`: assembly, the first words, and what happens until the end.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::{fs, io};
+
+use edge::{Edge, EdgeConfig, StartError};
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::api::{self, EdgeSlot};
+use crate::demo::{self, Demo};
+use crate::distributions::Document;
+use crate::limits;
+use crate::reload::Watch;
+use crate::settings::{SettingError, Settings, Sources, print_size};
+use crate::sites::{self, Sites, SitesError};
+
+/// Why serving does not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// What is to be served is wrong.
+    #[error(transparent)]
+    Sites(#[from] SitesError),
+    /// The edge does not start.
+    #[error("{settings}{error}")]
+    Edge {
+        /// Settings to look at, where one of them is to blame.
+        settings: String,
+        /// What it says.
+        error: StartError,
+    },
+    /// The system refuses something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Serves until a signal says otherwise.
+pub fn serve(sources: &Sources) -> Result<ExitCode, ServeError> {
+    let settings = sources.read()?;
+    crate::log::start(settings.log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(system("a runtime does not start"))?;
+    runtime.block_on(run(sources, settings))
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> ServeError {
+    move |error| ServeError::System { what, error }
+}
+
+async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeError> {
+    // Before anything is said: who reads the first words may send a signal at once.
+    let mut signals = Signals::new().map_err(system("signals cannot be received"))?;
+    let mut watch = Watch::new(&settings);
+    let mut demo = None;
+    let Sites { sites, documents } = sites::compile(&settings, &mut demo)?;
+    let api = TcpListener::bind(settings.api)
+        .map_err(|error| settings.error("api", settings.api, free_address(&error)))?;
+    if let Some(logs) = &settings.access_logs {
+        fs::create_dir_all(logs).map_err(|error| {
+            let allowed = format!("a directory that can be written, or \"off\": {error}");
+            settings.error("access_logs", logs.display(), allowed)
+        })?;
+    }
+    let edge = Edge::start(edge_config(&settings)?, sites)
+        .map_err(|error| start_error(&settings, error))?;
+    let addresses = edge.addresses();
+    let edge: EdgeSlot = Arc::new(RwLock::new(Some(edge)));
+    let api = api::start(api, Arc::clone(&edge)).map_err(system("the API does not start"))?;
+    crate::print(&first_words(&settings, &documents, &addresses, api));
+
+    let mut serving = Serving {
+        sources,
+        settings,
+        demo,
+        edge,
+    };
+    serving.until_stopped(&mut signals, &mut watch).await;
+    Ok(serving.stop(&mut signals).await)
+}
+
+fn free_address(error: &io::Error) -> String {
+    format!("an address of this machine that nobody else listens on: {error}")
+}
+
+fn start_error(settings: &Settings, error: StartError) -> ServeError {
+    let name = match error {
+        StartError::Listen { .. } => "http",
+        StartError::Worker { .. } => "workers",
+        StartError::AccessLog(_) => "access_logs",
+        StartError::CaBundle(_) => "origin_ca",
+        StartError::Resolver(_) | StartError::Random(_) | StartError::Sites(_) => "",
+    };
+    let settings = match name {
+        "" => String::new(),
+        name => format!("{name} ({}): ", settings.source(name)),
+    };
+    ServeError::Edge { settings, error }
+}
+
+fn edge_config(settings: &Settings) -> Result<EdgeConfig, SettingError> {
+    let geo = match &settings.geo {
+        Some(file) => Some(Arc::new(geo::Geo::load(file).map_err(|error| {
+            settings.error(
+                "geo",
+                file.display(),
+                format!("a MaxMind database: {error}"),
+            )
+        })?)),
+        None => None,
+    };
+    Ok(EdgeConfig {
+        http: settings.http.clone(),
+        workers: settings.workers,
+        cache_bytes: settings.cache_bytes,
+        pop: settings.pop.clone(),
+        node: node_name(settings),
+        access_logs: settings.access_logs.clone(),
+        geo,
+        connections_per_client: settings.connections_per_client,
+        origin_ca_bundle: settings.origin_ca.clone(),
+        clock: edge::Clock::system(),
+    })
+}
+
+/// 32 hexadecimal digits that stay the same on this machine for as long as it listens where it
+/// does. They tell this node from others in `Via`; nothing is to be read out of them.
+fn node_name(settings: &Settings) -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let seed = format!(
+        "{} {} {:?} {}",
+        host.trim(),
+        settings.pop,
+        settings.http,
+        settings.api
+    );
+    let hash = seed.bytes().fold(
+        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
+        |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        },
+    );
+    format!("{hash:032x}")
+}
+
+/// What is said on standard output at the start.
+fn first_words(
+    settings: &Settings,
+    documents: &[Document],
+    addresses: &[SocketAddr],
+    api: SocketAddr,
+) -> String {
+    let mut words = format!("Warmfront {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |name: &str, value: &str| words.push_str(&format!("  {name:<9}{value}\n"));
+    for address in addresses {
+        line("serving", &format!("http://{}", reachable(*address)));
+    }
+    for document in documents {
+        let items = document
+            .config
+            .aliases
+            .as_ref()
+            .and_then(|aliases| aliases.items.as_ref());
+        let aliases = items.into_iter().flatten().chain(&document.local_name);
+        let names: Vec<&str> = std::iter::once(&document.domain)
+            .chain(aliases)
+            .map(String::as_str)
+            .collect();
+        let text = format!(
+            "{} for {} ({})",
+            document.id,
+            document.source,
+            names.join(", ")
+        );
+        line("site", &text);
+    }
+    line(
+        "cache",
+        &format!("{} of memory", print_size(settings.cache_bytes)),
+    );
+    match &settings.access_logs {
+        Some(directory) => line("logs", &directory.display().to_string()),
+        None => line("logs", "off"),
+    }
+    line("metrics", &format!("http://{}/metrics", reachable(api)));
+    if settings.wants_demo() {
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        words.push_str(&demo::commands_to_try(port));
+    }
+    words
+}
+
+/// Where this machine finds a listener that is bound to every address.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The signals that mean something.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// A running server, as its main thread has it.
+struct Serving<'a> {
+    sources: &'a Sources,
+    settings: Settings,
+    demo: Option<Demo>,
+    edge: EdgeSlot,
+}
+
+impl Serving<'_> {
+    /// Takes up changes until a signal ends it.
+    async fn until_stopped(&mut self, signals: &mut Signals, watch: &mut Watch) {
+        let mut looks = tokio::time::interval(limits::WATCH_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_due = tokio::select! {
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.hangup.recv() => true,
+                _ = looks.tick() => watch.look(&self.settings),
+            };
+            if is_due {
+                self.reload(watch);
+            }
+        }
+    }
+
+    /// Compiles everything again. Unless all of it is right, what is served stays as it is.
+    fn reload(&mut self, watch: &mut Watch) {
+        watch.take_up(&self.settings);
+        let settings = match self.sources.read() {
+            Ok(settings) => settings,
+            Err(error) => return tracing::error!(%error, "not reloaded; the old sites serve on"),
+        };
+        // Files may be named now that were not before.
+        watch.take_up(&settings);
+        for change in self.settings.waiting_for_restart(&settings) {
+            tracing::warn!("{change} waits for a restart");
+        }
+        let compiled = sites::compile(&settings, &mut self.demo);
+        self.settings = settings;
+        let sites = match compiled {
+            Ok(compiled) => compiled.sites,
+            Err(SitesError::Distributions(problems)) => {
+                for problem in problems.0 {
+                    tracing::error!("not reloaded; the old sites serve on: {problem}");
+                }
+                return;
+            }
+            Err(error) => return tracing::error!("not reloaded; the old sites serve on: {error}"),
+        };
+        let count = sites.len();
+        let edge = self.edge.read().unwrap_or_else(PoisonError::into_inner);
+        match edge.as_ref().map(|edge| edge.swap(sites)) {
+            Some(Err(error)) => tracing::error!("not reloaded; the old sites serve on: {error}"),
+            _ => tracing::info!(sites = count, "reloaded"),
+        }
+    }
+
+    /// Lets running responses finish, in the edge's bounds; a second signal ends it at once.
+    async fn stop(self, signals: &mut Signals) -> ExitCode {
+        tracing::info!("stopping; a second signal stops at once");
+        let edge = self
+            .edge
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let stopping = tokio::task::spawn_blocking(move || edge.map(Edge::stop));
+        tokio::select! {
+            _ = stopping => ExitCode::SUCCESS,
+            () = signals.stop() => {
+                tracing::warn!("stopped at once");
+                // The runtime would wait for the edge.
+                std::process::exit(1)
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use std::fs;
+
+use super::*;
+
+fn settings(
+    arguments: &ServeArguments,
+    environment: &[(&str, &str)],
+) -> Result<Settings, SettingError> {
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Sources::new(arguments, None, None, variable).read()
+}
+
+fn with_file(text: &str) -> (tempfile::TempDir, ServeArguments) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w.toml");
+    fs::write(&path, text).unwrap();
+    (
+        directory,
+        ServeArguments {
+            config: Some(path),
+            ..ServeArguments::default()
+        },
+    )
+}
+
+fn message(result: Result<Settings, SettingError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_flag_counts_before_the_environment_and_that_before_the_file() {
+    let (_directory, mut arguments) = with_file("workers = 1\n");
+    let environment = [("WARMFRONT_WORKERS", "2")];
+    assert_eq!(settings(&arguments, &[]).unwrap().workers, 1);
+    assert_eq!(settings(&arguments, &environment).unwrap().workers, 2);
+    arguments.workers = Some("3".to_owned());
+    assert_eq!(settings(&arguments, &environment).unwrap().workers, 3);
+    arguments.workers = None;
+    assert_eq!(
+        settings(&arguments, &[("WARMFRONT_WORKERS", "")])
+            .unwrap()
+            .workers,
+        1
+    );
+}
+
+#[test]
+fn nothing_said_means_the_defaults() {
+    let settings = settings(&ServeArguments::default(), &[]).unwrap();
+    assert_eq!(settings.http, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(settings.api.to_string(), "127.0.0.1:4566");
+    assert_eq!(
+        settings.access_logs.as_deref(),
+        Some(Path::new("warmfront-data/logs"))
+    );
+    assert_eq!(
+        (settings.domain.as_str(), settings.pop.as_str()),
+        ("cdn.localhost", "LOC1-C1")
+    );
+    assert!(settings.wants_demo());
+    assert!(settings.cache_bytes >= limits::CACHE_BYTES_MIN);
+    assert_eq!(
+        settings.log,
+        LogSettings {
+            level: Some(tracing::Level::INFO),
+            is_json: false
+        }
+    );
+}
+
+#[test]
+fn every_place_can_say_everything() {
+    let text = r#"
+        origin = "http://localhost:3000"
+        http = ["127.0.0.1:1", "[::1]:2"]
+        api = "127.0.0.1:3"
+        workers = 4
+        cache_bytes = "64MiB"
+        domain = "cdn.test"
+        pop = "ICN57-P2"
+        connections_per_client = 1_000
+        log_level = "off"
+        log_format = "json"
+        data = "state"
+    "#;
+    let (directory, arguments) = with_file(text);
+    let from_file = settings(&arguments, &[]).unwrap();
+    assert_eq!(from_file.http.len(), 2);
+    assert_eq!(from_file.connections_per_client, 1000);
+    let logs = directory.path().join("state/logs");
+    assert_eq!(
+        from_file.access_logs,
+        Some(logs),
+        "meant from where the file lies"
+    );
+    assert_eq!(
+        from_file.log,
+        LogSettings {
+            level: None,
+            is_json: true
+        }
+    );
+
+    let environment = [
+        ("WARMFRONT_HTTP", "127.0.0.1:1, [::1]:2"),
+        ("WARMFRONT_CACHE_BYTES", "67108864"),
+        ("WARMFRONT_ACCESS_LOGS", "off"),
+    ];
+    let from_environment = settings(&ServeArguments::default(), &environment).unwrap();
+    assert_eq!(from_environment.http, from_file.http);
+    assert_eq!(from_environment.cache_bytes, from_file.cache_bytes);
+    assert_eq!(from_environment.access_logs, None);
+}
+
+#[test]
+fn errors_name_the_setting_its_place_the_value_and_what_is_allowed() {
+    let arguments = ServeArguments {
+        cache_bytes: Some("lots".to_owned()),
+        ..ServeArguments::default()
+    };
+    assert_eq!(
+        message(settings(&arguments, &[])),
+        "cache_bytes is \"lots\" (flag --cache-bytes); it must be a size from 1 MiB to 64 TiB, \
+         such as 4GiB, 512MiB or 1073741824"
+    );
+    let environment = [("WARMFRONT_HTTP", "127.0.0.1:80,8080")];
+    assert_eq!(
+        message(settings(&ServeArguments::default(), &environment)),
+        "http is \"8080\" (environment WARMFRONT_HTTP); it must be an IP address and a port, \
+         such as 127.0.0.1:8080, 0.0.0.0:80 or [::]:8080"
+    );
+    let (_directory, arguments) = with_file("# mine\nworkers = 0\n");
+    let message = message(settings(&arguments, &[]));
+    let end = "w.toml:2); it must be a whole number from 1 to 1024";
+    assert!(
+        message.starts_with("workers is \"0\" (") && message.ends_with(end),
+        "{message}"
+    );
+}
+
+#[test]
+fn files_that_are_named_must_exist() {
+    for name in ["distribution", "policies", "geo", "origin_ca"] {
+        let (_directory, arguments) = with_file(&format!("{name} = \"nowhere\""));
+        let message = message(settings(&arguments, &[]));
+        assert!(message.starts_with(&format!("{name} is ")), "{message}");
+        assert!(
+            message.contains("w.toml:1") && message.contains("exists"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_the_nearest_setting() {
+    for (key, nearest) in [
+        ("cache_byte", "cache_bytes"),
+        ("access-logs", "access_logs"),
+        ("distributions", "distribution"),
+    ] {
+        let (_directory, arguments) = with_file(&format!("\n{key} = 1"));
+        let message = message(settings(&arguments, &[]));
+        let end = format!("w.toml:2: {key} is no setting; did you mean {nearest}?");
+        assert!(message.ends_with(&end), "{message}");
+    }
+    let (_directory, arguments) = with_file("something_else_altogether = 1");
+    assert!(message(settings(&arguments, &[])).contains("settings are origin, distribution, "));
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_an_error_with_its_line() {
+    let (_directory, arguments) = with_file("workers = 1\nhttp = [\n");
+    let text = message(settings(&arguments, &[]));
+    assert!(text.contains("w.toml:"), "{text}");
+    let (_directory, arguments) = with_file("workers = true");
+    let text = message(settings(&arguments, &[]));
+    assert!(
+        text.contains("workers is \"boolean\"") && text.contains("w.toml:1"),
+        "{text}"
+    );
+    let arguments = ServeArguments {
+        config: Some("nowhere.toml".into()),
+        ..Default::default()
+    };
+    let text = message(settings(&arguments, &[]));
+    assert!(
+        text.starts_with("config is \"nowhere.toml\" (flag --config);"),
+        "{text}"
+    );
+}
+
+#[test]
+fn changes_that_need_a_restart_are_told_from_those_that_do_not() {
+    let (_directory, arguments) = with_file("workers = 1\ndomain = \"a.test\"\napi = \"[::]:1\"");
+    let before = settings(&arguments, &[]).unwrap();
+    assert!(before.waiting_for_restart(&before).is_empty());
+    let config = arguments.config.as_ref().unwrap();
+    fs::write(config, "workers = 2\ndomain = \"b.test\"").unwrap();
+    let waiting = before.waiting_for_restart(&settings(&arguments, &[]).unwrap());
+    assert_eq!(waiting.len(), 2, "{waiting:?}");
+    assert_eq!(waiting[0], "api is no longer set");
+    assert!(waiting[1].starts_with("workers = \"2\" ("), "{waiting:?}");
+}
