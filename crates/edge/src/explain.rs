@@ -254,6 +254,14 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_answered_from_chunks() {
+        let range = ("Range".to_owned(), "bytes=5-9".to_owned());
+        let text = ask(|question| question.headers.push(range)).unwrap();
+        assert!(text.contains("Range: <the chunk"), "{text}");
+        assert!(!text.contains("bytes=5-9"), "{text}");
+    }
+
+    #[test]
     fn a_url_without_a_path_means_the_root() {
         let text = ask(|question| question.url = "HTTP://www.example.com?a=1#b".to_owned());
         assert!(text.unwrap().contains("GET / HTTP/1.1"));

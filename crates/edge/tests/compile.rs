@@ -469,9 +469,10 @@ fn a_wrong_field_is_named_with_its_value_and_what_is_allowed() {
         ),
     ];
     for (pointer, value, expected) in cases {
+        let errors = errors_with(pointer, value.clone());
         assert_eq!(
-            errors_with(pointer, value.clone()),
-            [*expected],
+            errors.first().map(String::as_str),
+            Some(*expected),
             "{pointer}"
         );
     }

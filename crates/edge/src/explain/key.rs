@@ -98,7 +98,7 @@ fn key_rows(subject: &Subject<'_>) -> Vec<[String; 3]> {
         let (label, reason) = match kind {
             PartKind::Distribution => (
                 "distribution".to_owned(),
-                "always; all names of the distribution share its objects".to_owned(),
+                "always; all its names share its objects".to_owned(),
             ),
             PartKind::Method => (
                 "method".to_owned(),
@@ -113,12 +113,12 @@ fn key_rows(subject: &Subject<'_>) -> Vec<[String; 3]> {
             ),
             PartKind::Query => (
                 "query".to_owned(),
-                format!("{} in the key", names_text(&key.query)),
+                format!("keyed: {}", names_text(&key.query)),
             ),
             PartKind::Header => (format!("header {name}"), header_reason(&name)),
             PartKind::Cookies => (
                 "cookies".to_owned(),
-                format!("{} in the key; sorted by name", names_text(&key.cookies)),
+                format!("keyed: {}; sorted by name", names_text(&key.cookies)),
             ),
             PartKind::Encoding => ("accept-encoding".to_owned(), encoding_reason(key.encoding)),
         };
@@ -150,11 +150,11 @@ fn encoding_reason(rule: EncodingRule) -> String {
 
 fn names_text(rule: &NameRule) -> String {
     match rule {
-        NameRule::None => "none are".to_owned(),
-        NameRule::All => "all are".to_owned(),
-        NameRule::Only(names) => format!("only {} are", list(names)),
-        NameRule::Except(names) => format!("all but {} are", list(names)),
-        NameRule::Patterns(patterns) => format!("only {} are", list(patterns)),
+        NameRule::None => "none".to_owned(),
+        NameRule::All => "all".to_owned(),
+        NameRule::Only(names) => format!("only {}", list(names)),
+        NameRule::Except(names) => format!("all but {}", list(names)),
+        NameRule::Patterns(patterns) => format!("only {}", list(patterns)),
     }
 }
 
@@ -232,7 +232,7 @@ fn absent_name(
     (keyed, sent): (&NameRule, &NameRule),
 ) -> Absent {
     let is_sent = sent.selects(name);
-    let key_rule = format!("{} in the key", names_text(keyed));
+    let key_rule = format!("keyed: {}", names_text(keyed));
     let reason = match (is_sent, &subject.behavior.names.origin_request_policy) {
         (true, Some(_)) => format!("{key_rule}; the origin request policy adds it"),
         _ => key_rule,
@@ -284,7 +284,10 @@ fn absent_header(subject: &Subject<'_>, sent: &Fields, name: &str) -> Absent {
     let (fate, reason) = if is_validator {
         (
             "answered by the edge".to_owned(),
-            "the origin is asked for what is to be stored",
+            match name {
+                "range" => "the origin is asked for the chunk that has its first byte",
+                _ => "the origin is asked for what is to be stored",
+            },
         )
     } else if values == own {
         (

@@ -1,6 +1,6 @@
 //! Where a miss goes, and the request as it is sent.
 
-use message::Fields;
+use message::{Fields, Known, Method};
 use origin::Scheme;
 
 use super::Subject;
@@ -98,6 +98,9 @@ fn request(subject: &Subject<'_>, origin: &Origin, sent: &Fields, page: &mut Pag
     });
     let forward = &subject.behavior.forward;
     let target = origin.target(subject.path, subject.request, forward);
+    let is_part = subject.is_cacheable()
+        && subject.request.method == Method::Get
+        && subject.request.known(Known::Range).is_some();
     page.verbatim(&format!("{method} {} HTTP/1.1", text(&target)));
     for (name, value) in sent.iter() {
         // A new id is made for every request.
@@ -106,5 +109,8 @@ fn request(subject: &Subject<'_>, origin: &Origin, sent: &Fields, page: &mut Pag
             false => text(value),
         };
         page.verbatim(&format!("{}: {value}", text(name)));
+    }
+    if is_part {
+        page.verbatim("Range: <the chunk that has the first byte of the viewer's>");
     }
 }

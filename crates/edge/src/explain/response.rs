@@ -3,7 +3,7 @@
 
 use cache::freshness::{self, CacheControl, Lifetime, StaleIfError, Terms, Verdict};
 use cache::vary::{self, VaryRule};
-use message::{Fields, ResponseHead, format_http_date, list_items};
+use message::{Fields, Method, ResponseHead, format_http_date, list_items};
 use origin::group::{Decision, Outcome};
 
 use super::page::{Page, duration, list, text};
@@ -175,6 +175,9 @@ fn compression(subject: &Subject<'_>, head: &ResponseHead, page: &mut Page) {
     let mut against = Vec::new();
     if !behavior.compress {
         against.push("Compress is false".to_owned());
+    }
+    if subject.request.method != Method::Get {
+        against.push("only answers to GET are".to_owned());
     }
     if behavior.caching_disabled {
         against.push("caching is switched off".to_owned());
