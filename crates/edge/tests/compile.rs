@@ -27,13 +27,15 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn document(name: &str) -> Value {
-    let text = std::fs::read_to_string(fixture(name)).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let text = std::fs::read_to_string(fixture(name)).expect("the fixture is there");
+    serde_json::from_str(&text).expect("the fixture is JSON")
 }
 
 fn policies() -> Policies {
     let mut policies = Policies::managed();
-    policies.load_dir(&fixture("policies")).unwrap();
+    policies
+        .load_dir(&fixture("policies"))
+        .expect("the fixture's policies are well-formed");
     policies
 }
 
@@ -42,14 +44,15 @@ fn shop_config() -> Value {
 }
 
 fn shop() -> Site {
-    let config: DistributionConfig = shapes::from_value(&shop_config()).unwrap();
+    let config: DistributionConfig =
+        shapes::from_value(&shop_config()).expect("the shop is well-formed");
     compile(
         "E2SHOPEXAMPLE1",
         "d111111abcdef8.cloudfront.net",
         &config,
         &policies(),
     )
-    .unwrap()
+    .expect("the shop compiles")
 }
 
 fn names(list: &[&str]) -> Vec<String> {
@@ -59,7 +62,7 @@ fn names(list: &[&str]) -> Vec<String> {
 /// Compares a text with the file that has it, or writes the file.
 fn assert_is(name: &str, text: &str) {
     if std::env::var_os("WRITE_FIXTURES").is_some() {
-        std::fs::write(fixture(name), text).unwrap();
+        std::fs::write(fixture(name), text).expect("fixtures can be written");
     }
     let expected = std::fs::read_to_string(fixture(name)).unwrap_or_default();
     assert_eq!(text, expected, "\n--- {name}, as it is now ---\n{text}");
@@ -333,12 +336,12 @@ fn requests_collapse_unless_cookies_outside_of_the_key_are_forwarded() {
 /// What compiling says after one member of the shop was replaced.
 fn errors_with(pointer: &str, value: Value) -> Vec<String> {
     let mut config = shop_config();
-    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    let (parent, member) = pointer.rsplit_once('/').expect("a pointer has a slash");
     let parent = config
         .pointer_mut(parent)
         .expect("the fixture has that member");
     match parent {
-        Value::Array(items) => items[member.parse::<usize>().unwrap()] = value,
+        Value::Array(items) => items[member.parse::<usize>().expect("an index")] = value,
         _ => parent[member] = value,
     }
     let config = match shapes::from_value::<DistributionConfig>(&config) {
@@ -499,7 +502,8 @@ fn every_wrong_field_is_told_at_once() {
 }
 
 fn warnings(config: &Value) -> String {
-    let config: DistributionConfig = shapes::from_value(config).unwrap();
+    let config: DistributionConfig =
+        shapes::from_value(config).expect("the document is well-formed");
     check(&config, &policies())
         .iter()
         .map(|warning| format!("{warning}\n"))
