@@ -120,10 +120,12 @@ impl ChunkReader {
     /// Cuts a piece to what is wanted of this chunk, and goes on to the next at its end.
     fn take(&mut self, mut piece: Bytes) -> Bytes {
         let chunk_end = (self.position / CHUNK_BYTES as u64 + 1) * CHUNK_BYTES as u64;
-        let wanted = self.end.min(chunk_end) - self.position;
-        piece.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        // A piece of a passing flight may reach into the next chunk, and its reader is past it.
+        let is_passing = matches!(self.current, Current::Passing(_));
+        let end = if is_passing { self.end } else { self.end.min(chunk_end) };
+        piece.truncate(usize::try_from(end - self.position).unwrap_or(usize::MAX));
         self.position += piece.len() as u64;
-        if self.position == chunk_end && !matches!(self.current, Current::Passing(_)) {
+        if self.position == chunk_end && !is_passing {
             self.current = Current::None;
         }
         piece

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -75,6 +76,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The thread that looks after the store cannot be made.
+    #[error("cannot start the upkeep of the cache: {0}")]
+    Upkeep(io::Error),
     /// The access logs cannot be written.
     #[error("access logs: {0}")]
     AccessLog(#[from] telemetry::access_log::StartError),
@@ -120,6 +124,8 @@ pub struct Edge {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    /// Dropped to end the upkeep.
+    upkeep: mpsc::Sender<()>,
 }
 
 impl Edge {
@@ -148,12 +154,9 @@ impl Edge {
         let shared = Arc::new(shared(&config, workers)?);
         swap(&shared, sites)?;
         let (stop, stopped) = watch::channel(false);
-        let mut edge = Edge {
-            shared,
-            addresses,
-            stop,
-            threads: Vec::new(),
-        };
+        let (upkeep, ended) = mpsc::channel();
+        let mut edge = Edge { shared, addresses, stop, threads: Vec::new(), upkeep };
+        edge.threads.push(keep_up(Arc::clone(&edge.shared), ended)?);
         for (index, listeners) in sockets.into_iter().enumerate() {
             let seed = u64::from_le_bytes(random().map_err(StartError::Random)?);
             let start = WorkerStart {
@@ -211,6 +214,7 @@ impl Edge {
     /// Stops gracefully: no new connections, running responses finish, all within
     /// `limits::STOP_TIMEOUT`.
     pub fn stop(self) {
+        drop(self.upkeep);
         let _ = self.stop.send(true);
         for thread in self.threads {
             let _ = thread.join();
@@ -219,6 +223,18 @@ impl Edge {
             log.shutdown(Duration::from_secs(10));
         }
     }
+}
+
+/// Looks after the store once a second, on a thread that serves nobody.
+fn keep_up(shared: Arc<Shared>, ended: mpsc::Receiver<()>) -> Result<JoinHandle<()>, StartError> {
+    let second = Duration::from_secs(1);
+    let upkeep = move || {
+        while ended.recv_timeout(second) == Err(mpsc::RecvTimeoutError::Timeout) {
+            shared.store.upkeep();
+        }
+    };
+    let thread = std::thread::Builder::new().name("edge-upkeep".into());
+    thread.spawn(upkeep).map_err(StartError::Upkeep)
 }
 
 fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
