@@ -112,15 +112,20 @@ pub fn commands_to_try(port: u16) -> String {
             "again after 5 s: a RefreshHit",
         ),
         (format!("time curl {url}/slow"), "2 s; again, at once"),
-        (format!("curl -r 16-47 {url}/large.bin"), "a part of 64 MiB"),
         (
-            format!("curl {url}/flaky; curl -X POST {url}/demo/break"),
-            "then /flaky again, after 4 s: the origin fails, viewers do not see it",
+            format!("curl -X POST {url}/demo/break"),
+            "/flaky fails; who has asked before sees no failure",
         ),
+        (format!("curl -r 16-47 {url}/large.bin"), "a part of 64 MiB"),
     ];
     let mut text = format!("Open {url}/ in a browser, or try\n");
+    let width = commands
+        .iter()
+        .map(|(command, _)| command.len())
+        .max()
+        .unwrap_or(0);
     for (command, what) in commands {
-        text.push_str(&format!("  {command:<46} # {what}\n"));
+        text.push_str(&format!("  {command:<width$}  # {what}\n"));
     }
     text
 }

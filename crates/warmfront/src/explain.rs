@@ -40,10 +40,18 @@ pub fn explain(arguments: &ExplainArguments) -> Result<ExitCode, ExplainError> {
         .document(file, "cdn.localhost")?
         .compile(&policies)?;
     let mut headers = fields("--header", &arguments.headers)?;
-    headers.extend(arguments.cookies.iter().map(|cookie| ("Cookie".to_owned(), cookie.clone())));
+    headers.extend(
+        arguments
+            .cookies
+            .iter()
+            .map(|cookie| ("Cookie".to_owned(), cookie.clone())),
+    );
     let response = fields("--response", &arguments.response)?;
     let is_answered = arguments.status.is_some() || !response.is_empty();
-    let now_secs = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let now_secs = SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .as_secs();
     let question = Question {
         method: arguments.method.clone(),
         headers,

@@ -1,11 +1,9 @@
 //! The binary's command line, from outside.
 
-mod common;
-
 use std::fs;
 use std::net::TcpListener;
 
-use common::{run, text, warmfront};
+use crate::world::{run, text, warmfront};
 
 /// A distribution that compiles.
 const GOOD: &str = include_str!("distribution.json");
@@ -61,6 +59,31 @@ fn an_address_that_is_taken_is_named_with_its_setting() {
     let message = error_of(&["serve", "--http", "127.0.0.1:0", "--api", &address], &[]);
     let start = format!("warmfront: api is \"{address}\" (flag --api); it must be an address");
     assert!(message.starts_with(&start), "{message}");
+    let message = error_of(&["serve", "--http", &address, "--api", "127.0.0.1:0"], &[]);
+    let start = format!("warmfront: http (flag --http): cannot listen on {address}: ");
+    assert!(message.starts_with(&start), "{message}");
+}
+
+#[test]
+fn countries_are_not_restricted_without_a_database() {
+    let restricted = GOOD.replace(
+        "\"RestrictionType\": \"none\", \"Quantity\": 0",
+        "\"RestrictionType\": \"whitelist\", \"Quantity\": 1, \"Items\": [\"KR\"]",
+    );
+    let arguments = [
+        "serve",
+        "--http",
+        "127.0.0.1:0",
+        "--api",
+        "127.0.0.1:0",
+        "--distribution",
+        "a.json",
+    ];
+    let message = error_of(&arguments, &[("a.json", &restricted)]);
+    assert!(
+        message.contains("GeoRestriction") && message.contains("`geo`"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What a newcomer sees: the demo behind the real binary.
 
-mod common;
-
 use std::time::Instant;
 
-use common::{Answer, Server, eventually};
+use crate::world::{self, Answer, Server, eventually};
 
 fn demo() -> (tempfile::TempDir, Server) {
     let directory = tempfile::tempdir().unwrap();
@@ -34,6 +32,8 @@ fn the_first_answer_is_a_miss_and_the_second_a_hit() {
     );
     assert_eq!(server.get(css).cache(), "Hit");
 
+    let head = server.ask("HEAD", "localhost", "/hello.txt");
+    assert_eq!((head.cache(), head.field("content-length")), ("Hit", "28"));
     let visits = || server.get("/api/visits").text();
     assert_ne!(visits(), visits(), "never kept");
     let missing = server.get("/missing");
@@ -87,7 +87,7 @@ fn a_slow_page_is_fetched_once_for_everybody() {
     let started = Instant::now();
     let bodies: Vec<String> = std::thread::scope(|scope| {
         let address = server.viewer_address;
-        let ask = move || common::ask(address, "GET", "localhost", "/slow", &[]).text();
+        let ask = move || world::ask(address, "GET", "localhost", "/slow", &[]).text();
         let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
         asking
             .into_iter()
@@ -103,7 +103,7 @@ fn a_slow_page_is_fetched_once_for_everybody() {
 fn a_part_of_the_large_file_is_right() {
     let (_directory, server) = demo();
     let part = |range: &str| {
-        common::ask(
+        world::ask(
             server.viewer_address,
             "GET",
             "localhost",
@@ -120,4 +120,14 @@ fn a_part_of_the_large_file_is_right() {
         );
         assert_eq!(answer.text(), "000000000200000\n000000000200010\n");
     }
+}
+
+#[test]
+fn a_miss_by_head_has_the_length_that_the_origin_says_once() {
+    let (_directory, server) = demo();
+    let head = server.ask("HEAD", "localhost", "/hello.txt");
+    let is_length = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-length");
+    let lengths: Vec<_> = head.fields.iter().filter(is_length).collect();
+    assert_eq!(lengths.len(), 1, "{head:?}");
+    assert_eq!(head.field("content-length"), "28");
 }

@@ -1,12 +1,12 @@
 //! Changes while the binary serves. What is seen of a change is what HTTP viewers get: a redirect
 //! to HTTPS, or a refusal; no origin is needed for either.
 
-mod common;
-
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
-use common::{Server, ask, eventually};
+use crate::world::{Server, ask, eventually};
 
 const REDIRECTING: &str = include_str!("distribution.json");
 
@@ -126,4 +126,21 @@ fn the_api_shows_metrics_and_health_and_a_signal_ends_it_all() {
     server.signal("TERM");
     server.logged("stopping");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_running_responses() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path(), &[]);
+    // A viewer that reads nothing of a large answer.
+    let mut viewer = TcpStream::connect(server.viewer_address).unwrap();
+    viewer
+        .write_all(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    viewer.read_exact(&mut [0; 16]).unwrap();
+    server.signal("TERM");
+    server.logged("stopping");
+    server.signal("INT");
+    server.logged("stopped at once");
+    assert_eq!(server.wait().code(), Some(1));
 }

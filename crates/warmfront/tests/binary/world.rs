@@ -1,5 +1,4 @@
 //! Runs the real binary, and speaks HTTP to it.
-#![allow(dead_code)] // Each test program uses a part.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
