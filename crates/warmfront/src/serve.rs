@@ -101,7 +101,8 @@ fn start_error(settings: &Settings, error: StartError) -> ServeError {
         StartError::Worker { .. } => "workers",
         StartError::AccessLog(_) => "access_logs",
         StartError::CaBundle(_) => "origin_ca",
-        StartError::Resolver(_) | StartError::Random(_) | StartError::Sites(_) => "",
+        // The system is to blame, or the message names what is.
+        _ => "",
     };
     let settings = match name {
         "" => String::new(),
