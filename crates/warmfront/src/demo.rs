@@ -89,7 +89,8 @@ fn behavior(path_pattern: &str, cache_policy: &str, is_dynamic: bool) -> Value {
         "PathPattern": path_pattern,
         "TargetOriginId": "origin",
         "ViewerProtocolPolicy": "allow-all",
-        "Compress": true,
+        // Only what can be stored is compressed.
+        "Compress": cache_policy != CACHE_NEVER,
         "CachePolicyId": cache_policy,
     });
     if is_dynamic {
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_compiles_and_check_has_nothing_to_say_against_it() {
+    fn the_demo_compiles_and_check_warns_of_nothing_but_wide_keys() {
         let demo = Demo {
             address: ([127, 0, 0, 1], 40_000).into(),
         };
@@ -148,5 +149,12 @@ mod tests {
         assert_eq!(site.behavior(b"/news").0, 4);
         assert_eq!(site.default_root_path, "/index.html");
         assert!(site.error_rule(404).is_some());
+        // Keys with all cookies and query strings are what the managed policy for any origin has.
+        let warnings = edge::check::check(&document.config, &Policies::managed());
+        let is_wide_key = |path: &str| path.ends_with("CachePolicyId");
+        assert!(
+            warnings.iter().all(|warning| is_wide_key(&warning.path)),
+            "{warnings:?}"
+        );
     }
 }
