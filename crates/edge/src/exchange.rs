@@ -2,14 +2,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cache::key::CacheKey;
-use message::{Known, Method, RequestHead};
-use origin::{OriginRequest, RequestBody, Scheme};
+use message::RequestHead;
+use origin::{OriginRequest, RequestBody};
 
 use crate::accept_encoding::Encodings;
 use crate::directory::Served;
 use crate::forward::{Conditions, ForwardSource};
 use crate::key::{KeyMaterial, KeySource};
-use crate::site::{Behavior, Origin, OriginProtocol};
+use crate::site::{Behavior, Origin};
 use crate::worker::Worker;
 use crate::{RequestId, Viewer};
 
@@ -39,21 +39,12 @@ impl<'a> Exchange<'a> {
 
     /// Whether the answer may be stored and shared at all.
     pub fn is_cacheable(&self) -> bool {
-        let behavior = self.behavior();
-        let by_method = match self.request.method {
-            Method::Get | Method::Head => true,
-            Method::Options => behavior.options_cached,
-            _ => false,
-        };
-        by_method && !behavior.caching_disabled
+        self.behavior().is_cacheable(self.request.method)
     }
 
-    /// Whether simultaneous requests share one fetch. Not when cookies reach the origin that are
-    /// not in the key: one viewer's answer could be another's (spec §5.4).
+    /// Whether simultaneous requests share one fetch.
     pub fn collapses(&self) -> bool {
-        let behavior = self.behavior();
-        behavior.key.cookies == behavior.forward.cookies
-            || self.request.known(Known::Cookie).is_none()
+        self.behavior().collapses(self.request)
     }
 
     /// The cache key, before variants.
@@ -97,28 +88,14 @@ impl<'a> Exchange<'a> {
         upgrade: bool,
     ) -> OriginRequest {
         let forward = &self.behavior().forward;
-        let scheme = match origin.protocol {
-            OriginProtocol::HttpOnly => Scheme::Http,
-            OriginProtocol::HttpsOnly => Scheme::Https,
-            OriginProtocol::MatchViewer if self.viewer.is_https() => Scheme::Https,
-            OriginProtocol::MatchViewer => Scheme::Http,
-        };
-        let mut target = Vec::with_capacity(origin.path_prefix.len() + self.path.len() + 64);
-        target.extend_from_slice(origin.path_prefix.as_bytes());
-        target.extend_from_slice(self.path);
-        let path_len = target.len();
-        target.push(b'?');
-        forward.query(self.request, &mut target);
-        if target.len() == path_len + 1 {
-            target.pop();
-        }
-        let host = &origin.host_fields[usize::from(scheme == Scheme::Https)];
+        let scheme = origin.scheme(self.viewer.is_https());
+        let host = origin.host_field(scheme);
         let source = self.forward_source(worker);
         let sni = self.request.host().filter(|_| forward.forwards_host());
         OriginRequest {
             method: self.request.method,
             scheme,
-            target,
+            target: origin.target(self.path, self.request, forward),
             fields: forward.fields(source, host.as_bytes(), conditions, &origin.custom_fields),
             sni: sni.map(|host| String::from_utf8_lossy(host).into_owned()),
             body,

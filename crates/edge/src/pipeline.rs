@@ -72,7 +72,8 @@ fn admit<'a>(arrival: &'a Arrival<'a>) -> Result<Exchange<'a>, Refusal> {
     enabled(site)?;
     geo_restriction(arrival.viewer, site)?;
     web_acl(request)?;
-    let path = default_root_object(request, site);
+    // What `/` stands for, before the choice of a behavior, which sees the object's path.
+    let path = site.object_path(request.path());
     let (behavior_index, behavior) = site.behavior(path);
     viewer_protocol(arrival, behavior.viewer_protocol)?;
     methods(arrival, behavior.methods.contains(request.method))?;
@@ -127,14 +128,6 @@ fn geo_restriction(viewer: &Viewer, site: &Site) -> Result<(), Refusal> {
 /// The place of web ACLs. They are evaluated here once they are built.
 fn web_acl(_request: &RequestHead) -> Result<(), Refusal> {
     Ok(())
-}
-
-/// What `/` stands for. Before the choice of a behavior, which sees the object's path.
-fn default_root_object<'a>(request: &'a RequestHead, site: &'a Site) -> &'a [u8] {
-    match request.path() {
-        b"/" if !site.default_root_path.is_empty() => site.default_root_path.as_bytes(),
-        path => path,
-    }
 }
 
 fn viewer_protocol(arrival: &Arrival<'_>, policy: ViewerProtocol) -> Result<(), Refusal> {
@@ -294,7 +287,7 @@ fn redirect_to_https(arrival: &Arrival<'_>, status: u16) -> Reply {
     set_page(request.method, page, &mut reply);
     // The policy of the behavior goes for its redirects too (spec §2.3).
     let site = &arrival.served.site;
-    let (_, behavior) = site.behavior(default_root_object(request, site));
+    let (_, behavior) = site.behavior(site.object_path(request.path()));
     if let Some(policy) = &behavior.response_headers {
         policy.apply(request, &mut reply.fields);
     }
