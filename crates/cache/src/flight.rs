@@ -3,7 +3,7 @@
 //! # Structures and locks
 //!
 //! [`FlightTable`] maps a key to its flight; one lock a shard, held for a map operation only.
-//! A [`Flight`]'s own lock covers its landing, its body window and its waiters; it is never held
+//! A flight's own lock covers its landing, its body window and its waiters; it is never held
 //! while the table's is. Nothing here waits on a lock for longer than a few moves of pointers.
 //!
 //! # Life
@@ -40,9 +40,11 @@ use crate::limits::{FLIGHT_SHARDS, FLIGHT_WINDOW_BYTES};
 
 /// All flights of a node, by key. `T` is what a landing tells.
 pub struct FlightTable<T> {
-    shards: Box<[Mutex<HashMap<CacheKey, Arc<Flight<T>>>>]>,
+    shards: Box<[Mutex<Shard<T>>]>,
     flights: AtomicU64,
 }
+
+type Shard<T> = HashMap<CacheKey, Arc<Flight<T>>>;
 
 /// What became of joining.
 pub enum Role<T> {
@@ -102,7 +104,7 @@ impl<T> FlightTable<T> {
         self.flights.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, key: CacheKey) -> &Mutex<HashMap<CacheKey, Arc<Flight<T>>>> {
+    fn shard(&self, key: CacheKey) -> &Mutex<Shard<T>> {
         &self.shards[key.shard_bits() as usize % self.shards.len()]
     }
 
