@@ -1,8 +1,9 @@
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts the connections of each address, so that one client cannot take them all.
+/// Counts the connections of each client, so that one cannot take them all. A client is an IPv4
+/// address, or an IPv6 network of 64 bits: whoever has one address of it has all of them.
 pub(crate) struct Clients {
     max_per_client: usize,
     counts: Mutex<HashMap<IpAddr, usize>>,
@@ -16,10 +17,10 @@ impl Clients {
         }
     }
 
-    /// Counts a connection of that address; `false` when it has too many already.
+    /// Counts a connection of that address; `false` when its client has too many already.
     pub fn enter(&self, ip: IpAddr) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(ip).or_insert(0);
+        let count = counts.entry(client_of(ip)).or_insert(0);
         let may_enter = *count < self.max_per_client;
         if may_enter {
             *count += 1;
@@ -30,12 +31,20 @@ impl Clients {
     /// A connection of that address has ended.
     pub fn leave(&self, ip: IpAddr) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&ip) {
+        let client = client_of(ip);
+        if let Some(count) = counts.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&ip);
+                counts.remove(&client);
             }
         }
+    }
+}
+
+fn client_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -64,8 +73,19 @@ mod tests {
         let ip = "192.0.2.1".parse().unwrap();
         assert!(clients.enter(ip) && clients.enter(ip));
         assert!(!clients.enter(ip));
+        assert!(!clients.enter(ip), "asking does not count");
         assert!(clients.enter("192.0.2.2".parse().unwrap()));
         clients.leave(ip);
         assert!(clients.enter(ip));
+    }
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_client() {
+        let clients = Clients::new(2);
+        assert!(clients.enter("2001:db8::1".parse().unwrap()));
+        assert!(clients.enter("2001:db8::2".parse().unwrap()));
+        assert!(!clients.enter("2001:db8::3".parse().unwrap()));
+        assert!(clients.enter("2001:db8:0:1::1".parse().unwrap()));
+        clients.leave("2001:db8::2".parse().unwrap());
+        assert!(clients.enter("2001:db8::4".parse().unwrap()));
     }
 }

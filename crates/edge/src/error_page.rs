@@ -27,14 +27,10 @@ pub enum Cause {
     BodyNotAllowed,
     /// The request is not HTTP as it should be.
     Malformed(RequestError),
-    /// The request, its URL or its body is over a limit.
-    TooLarge,
     /// The request did not arrive in time.
     RequestTimeout,
     /// The request has passed through here before.
     LoopDetected,
-    /// The distribution's default root object is no object's name.
-    RootObjectInvalid,
     /// The origin's name does not resolve.
     OriginDns,
     /// The origin takes no connection.
@@ -62,9 +58,7 @@ impl Cause {
             Cause::GeoBlocked => DetailedResult::ClientGeoBlocked,
             Cause::MethodNotAllowed => DetailedResult::InvalidRequestMethod,
             Cause::Malformed(RequestError::Host) => DetailedResult::InvalidRequestHeader,
-            Cause::BodyNotAllowed | Cause::Malformed(_) | Cause::TooLarge => {
-                DetailedResult::InvalidRequest
-            }
+            Cause::BodyNotAllowed | Cause::Malformed(_) => DetailedResult::InvalidRequest,
             Cause::RequestTimeout => DetailedResult::ClientCommError,
             Cause::OriginDns => DetailedResult::OriginDnsError,
             Cause::OriginConnect | Cause::OriginTls => DetailedResult::OriginConnectError,
@@ -79,8 +73,7 @@ impl Cause {
             | Cause::DistributionDisabled
             | Cause::HttpsRequired
             | Cause::SignatureRequired
-            | Cause::LoopDetected
-            | Cause::RootObjectInvalid => DetailedResult::Error,
+            | Cause::LoopDetected => DetailedResult::Error,
         }
     }
 
@@ -99,11 +92,8 @@ impl Cause {
             Cause::BodyNotAllowed | Cause::Malformed(_) => {
                 "Your browser or app sent a request that could not be understood."
             }
-            Cause::TooLarge => "Your browser or app sent more than is accepted here.",
             Cause::RequestTimeout => "Your request took too long to arrive. Try again.",
-            Cause::LoopDetected | Cause::RootObjectInvalid => {
-                "This site is not set up correctly. Its owner can repair it."
-            }
+            Cause::LoopDetected => "This site is not set up correctly. Its owner can repair it.",
             Cause::OriginDns
             | Cause::OriginConnect
             | Cause::OriginTls
@@ -140,13 +130,9 @@ impl Cause {
             }
             Cause::BodyNotAllowed => "A GET or HEAD request came with a body.",
             Cause::Malformed(_) => "The request was refused before any behavior was chosen.",
-            Cause::TooLarge => "The request's URL, its head or its body is over a limit.",
             Cause::RequestTimeout => "The request was not complete when its time was over.",
             Cause::LoopDetected => {
                 "The request came back to this edge: an origin leads to a distribution again."
-            }
-            Cause::RootObjectInvalid => {
-                "DefaultRootObject must be the name of an object, without a leading slash."
             }
             Cause::OriginDns => "The DomainName of the origin does not resolve.",
             Cause::OriginConnect => {
@@ -263,7 +249,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every cause; for the malformed requests, one of them.
-    const ALL: [Cause; 21] = [
+    const ALL: [Cause; 19] = [
         Cause::UnknownHost,
         Cause::DistributionDisabled,
         Cause::GeoBlocked,
@@ -271,11 +257,9 @@ mod tests {
         Cause::MethodNotAllowed,
         Cause::BodyNotAllowed,
         Cause::Malformed(RequestError::Malformed),
-        Cause::TooLarge,
         Cause::SignatureRequired,
         Cause::RequestTimeout,
         Cause::LoopDetected,
-        Cause::RootObjectInvalid,
         Cause::OriginDns,
         Cause::OriginConnect,
         Cause::OriginTls,
@@ -362,10 +346,8 @@ mod tests {
                 Cause::Malformed(RequestError::Host),
                 D::InvalidRequestHeader,
             ),
-            (Cause::TooLarge, D::InvalidRequest),
             (Cause::RequestTimeout, D::ClientCommError),
             (Cause::LoopDetected, D::Error),
-            (Cause::RootObjectInvalid, D::Error),
             (Cause::OriginDns, D::OriginDnsError),
             (Cause::OriginConnect, D::OriginConnectError),
             (Cause::OriginTls, D::OriginConnectError),

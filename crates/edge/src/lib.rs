@@ -39,10 +39,12 @@ pub mod site;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod viewer;
 mod worker;
 
 pub use clock::Clock;
 pub use request_id::{Dice, RequestId};
 pub use server::{Edge, EdgeConfig, StartError, SwapError};
+pub use timeouts::Timeouts;
 pub use viewer::{Viewer, ViewerTls};

@@ -15,7 +15,7 @@ pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time without one byte taken by a viewer that we write to.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A WebSocket is closed after so long without a byte in either direction (spec §5.7).
+/// A WebSocket is closed after so long without a byte from the origin (spec §5.7).
 pub const WEBSOCKET_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Connections of one node.
@@ -36,6 +36,9 @@ pub const JOINS_MAX: usize = 3;
 
 /// A fetch that nobody follows any more goes on to the store when no more than this is missing.
 pub const ORPHAN_BYTES_MAX: u64 = cache::limits::CHUNK_BYTES as u64;
+
+/// And no longer than this: a body without end would never be stored.
+pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers that were not storable are remembered for so long, so that nobody waits for a flight
 /// that will be released.
@@ -58,6 +61,9 @@ pub const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// Connections that the kernel holds for a worker to accept.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+
+/// How long a worker that cannot accept connections waits for file descriptors to come back.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Buffers that a worker keeps for the next replies.
 pub const SPARE_BUFFERS_MAX: usize = 16;

@@ -1,7 +1,8 @@
 use bytes::Bytes;
 use cache::object::Object;
 use message::Fields;
-use origin::{FetchError, Upgraded};
+use message::http1::RequestError;
+use origin::{BodyError, FetchError, Upgraded};
 use telemetry::access_log::{DetailedResult, ResultType};
 
 use crate::error_page::Cause;
@@ -93,6 +94,9 @@ impl Failure {
             }
             FetchError::InvalidResponse | FetchError::Incomplete => Cause::OriginInvalidResponse,
             FetchError::HeadTooBig => Cause::OriginHeadTooBig,
+            FetchError::ViewerBody(BodyError::Invalid) => {
+                Cause::Malformed(RequestError::AmbiguousLength)
+            }
             FetchError::ViewerBody(_) => Cause::RequestTimeout,
             FetchError::InvalidRequest => Cause::Internal,
             FetchError::TooManyConnections => Cause::Overloaded,

@@ -25,12 +25,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use crate::Clock;
 use crate::clients::{Clients, Place};
 use crate::directory::{AliasConflict, Directory, Served};
 use crate::site::{GeoRule, Site};
 use crate::worker::{Shared, Uncacheable, Worker};
-use crate::{http1, limits};
+use crate::{Clock, Timeouts, http1, limits};
 
 /// How an edge runs.
 #[derive(Clone, Debug)]
@@ -55,6 +54,8 @@ pub struct EdgeConfig {
     pub origin_ca_bundle: Option<PathBuf>,
     /// What time it is.
     pub clock: Clock,
+    /// How long viewers are waited for.
+    pub timeouts: Timeouts,
 }
 
 /// Why an edge did not start.
@@ -155,7 +156,13 @@ impl Edge {
         swap(&shared, sites)?;
         let (stop, stopped) = watch::channel(false);
         let (upkeep, ended) = mpsc::channel();
-        let mut edge = Edge { shared, addresses, stop, threads: Vec::new(), upkeep };
+        let mut edge = Edge {
+            shared,
+            addresses,
+            stop,
+            threads: Vec::new(),
+            upkeep,
+        };
         edge.threads.push(keep_up(Arc::clone(&edge.shared), ended)?);
         for (index, listeners) in sockets.into_iter().enumerate() {
             let seed = u64::from_le_bytes(random().map_err(StartError::Random)?);
@@ -211,8 +218,8 @@ impl Edge {
         text
     }
 
-    /// Stops gracefully: no new connections, running responses finish, all within
-    /// `limits::STOP_TIMEOUT`.
+    /// Stops gracefully: no new connections, running responses finish, WebSockets end, all
+    /// within [`Timeouts::stop`].
     pub fn stop(self) {
         drop(self.upkeep);
         let _ = self.stop.send(true);
@@ -259,6 +266,7 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         log,
         geo: config.geo.clone(),
         clients: Clients::new(config.connections_per_client),
+        timeouts: config.timeouts,
         accepted: AtomicU64::new(0),
         refused: AtomicU64::new(0),
         open: AtomicUsize::new(0),
@@ -373,7 +381,8 @@ impl WorkerStart {
         let _ = stopped.wait_for(|is_set| *is_set).await;
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         stopping.set();
-        let _ = tokio::time::timeout(limits::STOP_TIMEOUT, stopping.all_closed()).await;
+        let timeout = worker.shared.timeouts.stop;
+        let _ = tokio::time::timeout(timeout, stopping.all_closed()).await;
         ticking.abort();
         // The handle writes out what it holds when it is dropped.
         worker.log.borrow_mut().take();
@@ -385,9 +394,12 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Mostly: no file descriptors left. Wait for some to come back.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // A viewer that was gone again is no reason to let the others wait. Anything else
+                // is mostly: no file descriptors left. Wait for some to come back.
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                }
                 continue;
             }
         };
@@ -406,9 +418,9 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping
             ip,
         };
         let _ = stream.set_nodelay(true);
-        let (worker, stopping) = (Rc::clone(&worker), Rc::clone(&stopping));
+        let (worker, open) = (Rc::clone(&worker), stopping.enter());
         tokio::task::spawn_local(async move {
-            http1::serve(worker, stream, peer, stopping.enter()).await;
+            http1::serve(worker, stream, peer, open).await;
             drop(place);
         });
     }

@@ -16,7 +16,7 @@ use crate::clients::Clients;
 use crate::directory::{Directory, Served};
 use crate::fetch::Landing;
 use crate::limits;
-use crate::{Clock, Dice};
+use crate::{Clock, Dice, Timeouts};
 
 /// What all workers of a node share.
 pub(crate) struct Shared {
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub log: Option<AccessLog>,
     pub geo: Option<Arc<Geo>>,
     pub clients: Clients,
+    pub timeouts: Timeouts,
     pub accepted: AtomicU64,
     pub refused: AtomicU64,
     pub open: AtomicUsize,

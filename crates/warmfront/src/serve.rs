@@ -133,6 +133,7 @@ fn edge_config(settings: &Settings) -> Result<EdgeConfig, SettingError> {
         connections_per_client: settings.connections_per_client,
         origin_ca_bundle: settings.origin_ca.clone(),
         clock: edge::Clock::system(),
+        timeouts: edge::Timeouts::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use message::http1::{
-    BodyDecoder, Framing, LAST_CHUNK, Parsed, RequestError, parse_request, write_chunk_prefix,
+    Framing, LAST_CHUNK, Parsed, RequestError, parse_request, write_chunk_prefix,
 };
 use message::{Fields, Known, Method, RequestHead, Version};
 use origin::RequestBody;
@@ -27,7 +27,7 @@ use crate::reply::{Body, Reply};
 use crate::server::Open;
 use crate::stream::Stream;
 use crate::worker::Worker;
-use crate::{RequestId, Viewer, limits};
+use crate::{RequestId, Timeouts, Viewer, limits};
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr, open: Open)
@@ -40,6 +40,7 @@ where
         .and_then(|geo| geo.lookup(viewer.ip()))
         .cloned()
         .map(Arc::new);
+    let timeouts = worker.shared.timeouts;
     let mut connection = Connection {
         directory: arc_swap::Cache::new(Arc::clone(&worker.shared.directory)),
         worker,
@@ -47,7 +48,8 @@ where
         io: Io::new(stream),
         inbound: Rc::new(RefCell::new(Inbound::new())),
         request: RequestHead::default(),
-        watchdog: Watchdog::new(limits::KEEP_ALIVE_TIMEOUT),
+        watchdog: Watchdog::new(timeouts.keep_alive),
+        timeouts,
         last: None,
         open,
         body_bytes_before: 0,
@@ -64,6 +66,7 @@ struct Connection<S> {
     inbound: Rc<RefCell<Inbound>>,
     request: RequestHead,
     watchdog: Watchdog,
+    timeouts: Timeouts,
     directory: arc_swap::Cache<Swapped, Arc<Directory>>,
     /// The directory, host and site of the request before: mostly the next one's too.
     last: Option<(Arc<Directory>, Vec<u8>, Arc<Served>)>,
@@ -134,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             has_body: head.framing != Framing::Empty,
         };
         let (framing, io, inbound) = (head.framing, &self.io, &self.inbound);
+        let read_timeout = self.timeouts.body_read;
         let mut reply = pipeline::answer(&self.worker, &arrival, || match framing {
             Framing::Empty => RequestBody::Empty,
             Framing::Length(_) | Framing::Chunked => RequestBody::Stream {
@@ -141,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                     Framing::Length(length) => Some(length),
                     _ => None,
                 },
-                body: Box::new(Upload::new(io.clone(), Rc::clone(inbound))),
+                body: Box::new(Upload::new(io.clone(), Rc::clone(inbound), read_timeout)),
             },
         })
         .await;
@@ -149,18 +153,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         let keeps_alive = head.keep_alive
             && !reply.close
             && !self.open.is_stopping()
-            && self.inbound.borrow_mut().discard_body();
+            && (head.framing == Framing::Empty || self.is_body_over());
         let written = self.write(&mut reply, started, keeps_alive).await;
         let goes_on = written.is_complete
             && keeps_alive
             && reply.status != 101
             && body_end(&reply, self.request.method, self.request.version) != BodyEnd::Close;
-        if !goes_on && written.is_complete && head.framing != Framing::Empty {
-            self.linger().await;
-        }
         self.account(&served, &reply, id, arrived_ms, head.head_bytes, &written);
         self.worker.recycle(std::mem::take(&mut reply.fields));
+        if !goes_on {
+            self.inbound.borrow_mut().cut();
+            let may_send_more =
+                head.framing != Framing::Empty || !self.inbound.borrow().buffer.is_empty();
+            if written.is_complete && reply.status != 101 && may_send_more {
+                self.linger().await;
+            }
+        }
         goes_on
+    }
+
+    /// Whether the request's body has been taken whole, so that the next request follows. What
+    /// nobody takes is dropped as far as it is there; an upload that the origin still takes goes
+    /// on beside the reply, and the connection ends with both.
+    fn is_body_over(&self) -> bool {
+        let is_taken_by_upload = Rc::strong_count(&self.inbound) > 1;
+        let mut inbound = self.inbound.borrow_mut();
+        if !is_taken_by_upload {
+            inbound.discard_body();
+        }
+        inbound.is_done()
     }
 
     /// The site of the request's host.
@@ -181,14 +202,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     /// Reads until a request head is complete.
     async fn read_head(&mut self) -> Result<Head, NoRequest> {
         let mut has_begun = false;
-        self.watchdog.arm(limits::KEEP_ALIVE_TIMEOUT);
+        self.watchdog.arm(self.timeouts.keep_alive);
         loop {
             if !self.inbound.borrow().buffer.is_empty() {
                 match self.parse()? {
                     Some(head) => return Ok(head),
                     None if !has_begun => {
                         has_begun = true;
-                        self.watchdog.arm(limits::HEAD_TIMEOUT);
+                        self.watchdog.arm(self.timeouts.head);
                     }
                     None => {}
                 }
@@ -236,8 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 } else {
                     bytes::Buf::advance(&mut inbound.buffer, head_bytes);
                 }
-                inbound.decoder = BodyDecoder::new(framing);
-                inbound.expects_continue = expects_continue;
+                inbound.begin(framing, expects_continue);
                 Ok(Some(Head {
                     head_bytes,
                     framing,
@@ -254,6 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         let end = body_end(reply, method, version);
         let keeps_alive = keeps_alive && end != BodyEnd::Close;
         let mut out = self.worker.buffer();
+        out.extend_from_slice(self.inbound.borrow_mut().take_interim());
         write_head(reply, end, keeps_alive, version, &mut out);
         let mut written = Written {
             started,
@@ -267,7 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 let sent = self.send(&out, b"", &mut written).await;
                 if sent.is_ok() {
                     let early = std::mem::take(&mut self.inbound.borrow_mut().buffer);
-                    let moved = tunnel(&self.io, early, *upgraded, &mut self.watchdog).await;
+                    let (open, timeouts) = (&self.open, &self.timeouts);
+                    let moved = tunnel(&self.io, early, *upgraded, open, timeouts).await;
                     self.inbound.borrow_mut().body_bytes += moved.from_viewer;
                     written.bytes_sent += moved.to_viewer;
                 }
@@ -289,52 +311,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                     self.send(&out, bytes, &mut written).await
                 }
             }
-            Body::Stream(stream) => self.write_stream(&mut out, stream, end, &mut written).await,
+            Body::Stream(stream) => {
+                let left = reply.length;
+                self.write_stream(&mut out, stream, end, left, &mut written)
+                    .await
+            }
         };
         written.is_complete = result.is_ok();
         self.worker.recycle_buffer(out);
         written
     }
 
+    /// Writes a body that comes in pieces, and never more or less of it than was announced: what
+    /// a viewer took for the next reply would be another's bytes.
     async fn write_stream(
         &mut self,
         out: &mut Vec<u8>,
         mut stream: Box<Stream>,
         end: BodyEnd,
+        mut left: Option<u64>,
         written: &mut Written,
     ) -> io::Result<()> {
-        // The head leaves at once when the body is not there yet.
-        let mut piece = {
-            let mut next = std::pin::pin!(stream.next());
-            match poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
-                Poll::Ready(piece) => piece,
-                Poll::Pending => {
-                    self.send(out, b"", written).await?;
-                    out.clear();
-                    next.await
+        loop {
+            let piece = {
+                let mut next = std::pin::pin!(stream.next());
+                match poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+                    Poll::Ready(piece) => piece,
+                    // What is there leaves at once when nothing follows yet.
+                    Poll::Pending => {
+                        self.send(out, b"", written).await?;
+                        out.clear();
+                        next.await
+                    }
                 }
-            }
-        };
-        while let Some(bytes) = piece {
-            let bytes = bytes.map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            };
+            let bytes = match piece {
+                None if left.is_none_or(|left| left == 0) => break,
+                Some(Ok(bytes)) if left.is_none_or(|left| bytes.len() as u64 <= left) => bytes,
+                _ => {
+                    self.send(out, b"", written).await?;
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            };
+            left = left.map(|left| left - bytes.len() as u64);
             if end == BodyEnd::Chunked {
                 write_chunk_prefix(bytes.len(), out);
             }
             if bytes.len() <= limits::COPY_BYTES_MAX {
                 out.extend_from_slice(&bytes);
-                if end == BodyEnd::Chunked {
-                    out.extend_from_slice(b"\r\n");
-                }
-                self.send(out, b"", written).await?;
-                out.clear();
             } else {
                 self.send(out, &bytes, written).await?;
                 out.clear();
-                if end == BodyEnd::Chunked {
-                    out.extend_from_slice(b"\r\n");
-                }
             }
-            piece = stream.next().await;
+            if end == BodyEnd::Chunked {
+                out.extend_from_slice(b"\r\n");
+            }
+            if out.len() > limits::COPY_BYTES_MAX {
+                self.send(out, b"", written).await?;
+                out.clear();
+            }
         }
         if end == BodyEnd::Chunked {
             out.extend_from_slice(LAST_CHUNK);
@@ -343,16 +378,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     }
 
     async fn send(&mut self, first: &[u8], second: &[u8], written: &mut Written) -> io::Result<()> {
-        let timeout = limits::WRITE_TIMEOUT;
+        let (watchdog, timeout) = (&mut self.watchdog, self.timeouts.write);
+        let is_first = written.bytes_sent == 0;
+        let sent = &mut written.bytes_sent;
         let result = self
             .io
-            .write_both(first, second, &mut self.watchdog, timeout)
+            .write_both(first, second, watchdog, timeout, sent)
             .await;
-        if written.bytes_sent == 0 {
+        if is_first {
             written.first_byte = Instant::now();
-        }
-        if result.is_ok() {
-            written.bytes_sent += (first.len() + second.len()) as u64;
         }
         result
     }
@@ -379,7 +413,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     /// unread would reset the connection, and the viewer might lose the reply.
     async fn linger(&mut self) {
         self.io.shutdown().await;
-        self.watchdog.arm(limits::LINGER_TIMEOUT);
+        self.watchdog.arm(self.timeouts.linger);
         let mut left = limits::LINGER_BYTES_MAX;
         let (io, watchdog) = (&self.io, &mut self.watchdog);
         let mut buffer = bytes::BytesMut::new();
@@ -414,7 +448,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             true => (reply.result, reply.detail),
             false => (ResultType::Error, DetailedResult::ClientCommError),
         };
-        counters.count_exchange(result, reply.status, bytes_received, written.bytes_sent);
+        let status = match written.bytes_sent {
+            0 => 0,
+            _ => reply.status,
+        };
+        counters.count_exchange(result, status, bytes_received, written.bytes_sent);
         let first_byte_us = micros(written.first_byte - written.started);
         counters.time_to_first_byte.record(first_byte_us);
         let (Some(log), Some(handle)) = (served.log, &mut *self.worker.log.borrow_mut()) else {
@@ -463,11 +501,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 .tls
                 .as_ref()
                 .map_or(b"", |tls| tls.cipher.as_bytes()),
-            status: if written.bytes_sent == 0 {
-                0
-            } else {
-                reply.status
-            },
+            status,
             bytes_received,
             bytes_sent: written.bytes_sent,
             result,

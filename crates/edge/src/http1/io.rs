@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// Bytes that one read takes at most.
-const READ_BYTES: usize = 16 * 1024;
+pub(crate) const READ_BYTES: usize = 16 * 1024;
 
 /// A viewer's connection, shared between the task that writes replies and the one that sends a
 /// request's body on. Each polls it for a moment; nobody holds it while waiting.
@@ -46,29 +46,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
     }
 
-    /// Writes both, one after the other; each wait is bounded.
+    /// Writes both, one after the other; each wait is bounded. Adds what has been written to
+    /// `sent`, also when it breaks off.
     pub async fn write_both(
         &self,
         mut first: &[u8],
         mut second: &[u8],
         watchdog: &mut Watchdog,
         timeout: Duration,
+        sent: &mut u64,
     ) -> io::Result<()> {
         let mut is_armed = false;
         poll_fn(|cx| {
-            while !first.is_empty() || !second.is_empty() {
+            loop {
                 let written = {
                     let mut stream = self.0.borrow_mut();
                     let stream = Pin::new(&mut *stream);
-                    if second.is_empty() {
-                        stream.poll_write(cx, first)
-                    } else {
-                        stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
+                    match (first.is_empty(), second.is_empty()) {
+                        (true, true) => match stream.poll_flush(cx) {
+                            Poll::Ready(result) => return Poll::Ready(result),
+                            Poll::Pending => Poll::Pending,
+                        },
+                        (_, true) => stream.poll_write(cx, first),
+                        _ => {
+                            let both = [IoSlice::new(first), IoSlice::new(second)];
+                            stream.poll_write_vectored(cx, &both)
+                        }
                     }
                 };
                 match written {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(Ok(count)) => {
+                        *sent += count as u64;
                         let of_first = count.min(first.len());
                         first.advance(of_first);
                         second.advance(count - of_first);
@@ -85,7 +94,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                     }
                 }
             }
-            Poll::Ready(Ok(()))
         })
         .await
     }
@@ -93,6 +101,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
     /// Ends our direction.
     pub async fn shutdown(&self) {
         let _ = poll_fn(|cx| Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)).await;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Io<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        read: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
     }
 }
 

@@ -1,11 +1,16 @@
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use origin::Upgraded;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::io::{Io, Watchdog};
-use crate::limits;
+use super::io::{Io, READ_BYTES, Watchdog};
+use crate::Timeouts;
+use crate::server::Open;
 
 /// Bytes that went through a tunnel.
 #[derive(Copy, Clone, Debug, Default)]
@@ -14,51 +19,141 @@ pub(crate) struct Tunnelled {
     pub to_viewer: u64,
 }
 
-/// Carries bytes both ways until one side ends or nothing has moved for too long. `early` was read
-/// with the handshake.
+/// Carries bytes both ways, each way for itself, so that a side that does not read holds up only
+/// what is sent to it. The end of one side is passed on, and the other has a moment to end too.
+/// It is over as well when the origin is silent for too long (spec §5.7), when a side takes
+/// nothing for too long, or when the node stops. `early` was read with the handshake.
 pub(crate) async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     io: &Io<S>,
     early: BytesMut,
     mut origin: Upgraded,
-    watchdog: &mut Watchdog,
+    open: &Open,
+    timeouts: &Timeouts,
 ) -> Tunnelled {
-    let mut moved = Tunnelled {
-        from_viewer: early.len() as u64,
-        to_viewer: 0,
-    };
-    if origin.write_all(&early).await.is_err() {
-        return moved;
+    let mut viewer = io.clone();
+    let mut to_origin = Lane::new(early, timeouts.write);
+    let mut to_viewer = Lane::new(BytesMut::new(), timeouts.write);
+    let mut idle = Watchdog::new(timeouts.websocket_idle);
+    let (mut moved, mut is_ending) = (0, false);
+    poll_fn(|cx| {
+        if open.is_stopping() {
+            return Poll::Ready(());
+        }
+        open.wait(cx);
+        let up = to_origin.poll(cx, &mut viewer, &mut origin);
+        let down = to_viewer.poll(cx, &mut origin, &mut viewer);
+        match (up, down) {
+            (Poll::Ready(Err(Broken)), _) | (_, Poll::Ready(Err(Broken))) => {
+                return Poll::Ready(());
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(()),
+            (Poll::Pending, Poll::Pending) => {}
+            _ if !is_ending => {
+                is_ending = true;
+                idle.arm(timeouts.linger);
+            }
+            _ => {}
+        }
+        if to_viewer.moved > moved {
+            moved = to_viewer.moved;
+            idle.arm(if is_ending {
+                timeouts.linger
+            } else {
+                timeouts.websocket_idle
+            });
+        }
+        idle.poll_expired(cx)
+    })
+    .await;
+    Tunnelled {
+        from_viewer: to_origin.moved,
+        to_viewer: to_viewer.moved,
     }
-    let mut from_viewer = BytesMut::new();
-    let mut from_origin = vec![0; 16 * 1024];
-    loop {
-        watchdog.arm(limits::WEBSOCKET_IDLE_TIMEOUT);
-        tokio::select! {
-            read = poll_fn(|cx| io.poll_read(cx, &mut from_viewer)) => match read {
-                Ok(count) if count > 0 => {
-                    moved.from_viewer += count as u64;
-                    if origin.write_all(&from_viewer).await.is_err() {
-                        break;
-                    }
-                    from_viewer.clear();
-                }
-                _ => break,
-            },
-            read = origin.read(&mut from_origin) => match read {
-                Ok(count) if count > 0 => {
-                    moved.to_viewer += count as u64;
-                    let timeout = limits::WRITE_TIMEOUT;
-                    let bytes = &from_origin[..count];
-                    let mut write_watchdog = Watchdog::new(timeout);
-                    if io.write_both(bytes, b"", &mut write_watchdog, timeout).await.is_err() {
-                        break;
-                    }
-                }
-                _ => break,
-            },
-            () = poll_fn(|cx| watchdog.poll_expired(cx)) => break,
+}
+
+/// A side is gone, or takes nothing.
+struct Broken;
+
+/// One way through a tunnel. It owns no memory while nothing moves.
+struct Lane {
+    /// Read and not written yet.
+    buffer: BytesMut,
+    moved: u64,
+    must_flush: bool,
+    /// The side that is read has ended.
+    has_ended: bool,
+    is_over: bool,
+    timeout: Duration,
+    watchdog: Option<Watchdog>,
+}
+
+impl Lane {
+    fn new(buffer: BytesMut, timeout: Duration) -> Lane {
+        Lane {
+            buffer,
+            moved: 0,
+            must_flush: false,
+            has_ended: false,
+            is_over: false,
+            timeout,
+            watchdog: None,
         }
     }
-    let _ = origin.shutdown().await;
-    moved
+
+    /// Moves what can be moved; ready at the end, which has been passed on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<Result<(), Broken>> {
+        while !self.is_over {
+            ready!(self.poll_write(cx, to))?;
+            if self.has_ended {
+                // Whether the other side still wants to hear of it makes no difference.
+                let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                self.is_over = true;
+                break;
+            }
+            let mut space = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut read)).map_err(|_| Broken)?;
+            self.has_ended = read.filled().is_empty();
+            self.buffer.extend_from_slice(read.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<Result<(), Broken>> {
+        while !self.buffer.is_empty() {
+            match Pin::new(&mut *to).poll_write(cx, &self.buffer) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.buffer.advance(count);
+                    self.moved += count as u64;
+                    self.must_flush = true;
+                    self.watchdog = None;
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(Broken)),
+                Poll::Pending => {
+                    let timeout = self.timeout;
+                    let watchdog = self.watchdog.get_or_insert_with(|| Watchdog::new(timeout));
+                    return watchdog.poll_expired(cx).map(|()| Err(Broken));
+                }
+            }
+        }
+        self.buffer = BytesMut::new();
+        if self.must_flush {
+            // What is pending goes out when the socket takes it; reading need not wait for that.
+            match Pin::new(&mut *to).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.must_flush = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken)),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }

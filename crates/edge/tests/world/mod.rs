@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use edge::site::{Policies, compile};
-use edge::{Clock, Edge, EdgeConfig};
+use edge::{Clock, Edge, EdgeConfig, Timeouts};
 use serde_json::{Value, json};
 
 /// No test waits longer than this for a byte.
@@ -350,6 +350,7 @@ impl World {
             connections_per_client: 10_000,
             origin_ca_bundle: None,
             clock: clock.clone(),
+            timeouts: Timeouts::default(),
         };
         adjust(&mut settings);
         let shape = shapes::from_value(config).unwrap();
