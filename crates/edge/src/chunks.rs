@@ -10,6 +10,7 @@ use cache::key::CacheKey;
 use cache::limits::CHUNK_BYTES;
 use cache::object::{Meta, Object, ObjectKind};
 use cache::range::{ByteRange, ContentRange, chunk_span, chunks_of};
+use message::Fields;
 
 use crate::exchange::{Exchange, Snapshot};
 use crate::fetch::{self, Landing};
@@ -122,7 +123,11 @@ impl ChunkReader {
         let chunk_end = (self.position / CHUNK_BYTES as u64 + 1) * CHUNK_BYTES as u64;
         // A piece of a passing flight may reach into the next chunk, and its reader is past it.
         let is_passing = matches!(self.current, Current::Passing(_));
-        let end = if is_passing { self.end } else { self.end.min(chunk_end) };
+        let end = if is_passing {
+            self.end
+        } else {
+            self.end.min(chunk_end)
+        };
         piece.truncate(usize::try_from(end - self.position).unwrap_or(usize::MAX));
         self.position += piece.len() as u64;
         if self.position == chunk_end && !is_passing {
@@ -180,6 +185,16 @@ impl Source {
             .chunk(self.head.key(), self.generation, index)
     }
 
+    /// Not every origin minds `If-Range`.
+    fn is_same_representation(&self, fields: &Fields) -> bool {
+        let (etag, last_modified) = validators(self.head.head());
+        let agrees = |name: &str, stored: Option<Vec<u8>>| match (fields.get(name), stored) {
+            (Some(now), Some(stored)) => now == stored,
+            _ => true,
+        };
+        agrees("etag", etag) && agrees("last-modified", last_modified)
+    }
+
     /// Fetches one chunk for all who want it, and stores it.
     async fn fetch(&self, mut leader: cache::flight::Leader<Landing>, index: u64) {
         let total_bytes = self.head.meta().total_bytes;
@@ -195,6 +210,10 @@ impl Source {
         let exchange = self.snapshot.exchange();
         let answer = fetch::ask(&self.worker, &exchange, &conditions).await;
         let Ok(mut response) = answer else { return };
+        if response.head.status >= 500 {
+            // The origin's trouble of the moment; what is stored is not to blame.
+            return;
+        }
         let range = response
             .head
             .fields
@@ -205,7 +224,8 @@ impl Source {
                 == Some(ContentRange::Part {
                     range: span,
                     total_bytes: Some(total_bytes),
-                });
+                })
+            && self.is_same_representation(&response.head.fields);
         if !is_part {
             // Another representation by now: whoever comes next starts anew.
             self.worker.shared.store.remove(&self.head.key());

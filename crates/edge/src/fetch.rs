@@ -4,27 +4,30 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cache::flight::{FlightTable, Leader, Pace, Reader, Role};
-use cache::freshness::{self, StaleIfError, State, Terms, Verdict};
+use cache::freshness::{self, State, Verdict};
 use cache::headblock;
 use cache::limits::CHUNK_BYTES;
 use cache::object::{Meta, Object, ObjectFlags, ObjectKind};
 use cache::range::{ContentRange, RangeSet, RangeSpec};
-use cache::vary::{self, VaryRule};
 use message::{Fields, Known, Method, ResponseHead};
 use origin::{FetchError, OriginResponse, RequestBody};
 use telemetry::access_log::ResultType;
 use telemetry::metrics::OriginErrorKind;
 
-use crate::compress::{self, Coding, Compressor};
+use crate::compress::{self, Compressor};
 use crate::exchange::Exchange;
 use crate::fill::{self, Filling};
 use crate::forward::{self, Conditions};
 use crate::limits;
-use crate::lookup::{Lookup, head_key, lookup, state_of, variant_key, variant_material};
+use crate::lookup::{Lookup, lookup, state_of, variant_material};
 use crate::prepare;
 use crate::reply::{Body, Failure, Reply};
-use crate::respond::{self, GENERATED, RANGES, validators};
+use crate::respond::{self, GENERATED, RANGES, WEAKENED, validators};
 use crate::site::Target;
+use crate::storing::{
+    coding_for, flags_of, has_range_validator, judge, set_lifetime, store_key, varies_on,
+    with_pause,
+};
 use crate::stream::Stream;
 use crate::worker::Worker;
 
@@ -48,6 +51,8 @@ pub(crate) struct Arriving {
     pub head: ResponseHead,
     /// Length of the body when it is known.
     pub length: Option<u64>,
+    /// From when on it answers no newcomers.
+    expires_at_secs: u64,
     /// The head that is in the store already, for large bodies that can be read by ranges.
     pub object: Option<Object>,
     pub generation: u64,
@@ -72,9 +77,12 @@ pub(crate) async fn miss(
         if !exchange.collapses() || shared.uncacheable.contains(found.key, now_secs) {
             break;
         }
-        let reader = match shared.flights.join(found.key) {
-            Role::Leader(leader) => return lead(worker, exchange, found, leader).await,
-            Role::Follower(reader) => reader,
+        let reader = match variant_on_its_way(worker, exchange, &found) {
+            Some(reader) => reader,
+            None => match shared.flights.join(found.key) {
+                Role::Leader(leader) => return lead(worker, exchange, found, leader).await,
+                Role::Follower(reader) => reader,
+            },
         };
         worker
             .counters(exchange.served)
@@ -94,7 +102,35 @@ pub(crate) async fn miss(
             }
         }
     }
+    let is_uncacheable = shared.uncacheable.contains(found.key, exchange.now_secs());
+    if is_uncacheable && found.found.is_none() && wanted_range(exchange).is_some() {
+        // Nothing would come of asking for a whole chunk but a second request.
+        return pass(worker, exchange, RequestBody::Empty).await;
+    }
     lead(worker, exchange, found, FlightTable::alone()).await
+}
+
+/// The flight that was the first to learn that the response varies: it is listed under the key of
+/// the request, and others learn of the variant's own key before its body is stored.
+fn variant_on_its_way(
+    worker: &Worker,
+    exchange: &Exchange<'_>,
+    found: &Lookup,
+) -> Option<Reader<Landing>> {
+    if found.key == found.base || found.found.is_some() {
+        return None;
+    }
+    let reader = worker.shared.flights.follow(found.base)?;
+    match reader.landed()? {
+        Landing::Response(arriving) if arriving.is_for(worker, exchange) => Some(reader),
+        _ => None,
+    }
+}
+
+impl Arriving {
+    fn is_for(&self, worker: &Worker, exchange: &Exchange<'_>) -> bool {
+        self.vary.is_empty() || variant_material(worker, exchange, &self.vary) == self.material
+    }
 }
 
 enum Followed {
@@ -117,10 +153,12 @@ async fn follow(worker: &Rc<Worker>, exchange: &Exchange<'_>, reader: Reader<Lan
             }
         }
         Some(Landing::Response(arriving)) => {
-            let is_same_variant = arriving.vary.is_empty()
-                || variant_material(worker, exchange, &arriving.vary) == arriving.material;
-            if !is_same_variant {
+            if !arriving.is_for(worker, exchange) {
                 return Followed::Again;
+            }
+            // A body may take longer than the response is good for.
+            if exchange.now_secs() >= arriving.expires_at_secs {
+                return Followed::Alone;
             }
             match arriving_reply(worker, exchange, &arriving, reader, ResultType::Hit) {
                 Some(reply) => Followed::Reply(reply),
@@ -216,7 +254,13 @@ async fn lead(
 /// begins; or everything.
 fn conditions_for(exchange: &Exchange<'_>, stale: Option<&Object>) -> Conditions {
     if let Some(object) = stale.filter(|_| exchange.collapses()) {
-        let (etag, last_modified) = validators(object.head());
+        let (mut etag, last_modified) = validators(object.head());
+        if let Some(etag) = &mut etag
+            && object.meta().flags.contains(WEAKENED)
+        {
+            // As the origin wrote it; not every one knows its own tag in the weak form.
+            etag.drain(..b"W/".len());
+        }
         if object.meta().status == 200 && (etag.is_some() || last_modified.is_some()) {
             return Conditions::Revalidate {
                 etag,
@@ -224,11 +268,7 @@ fn conditions_for(exchange: &Exchange<'_>, stale: Option<&Object>) -> Conditions
             };
         }
     }
-    let request = exchange.request;
-    let range = request
-        .known(Known::Range)
-        .filter(|_| request.method == Method::Get);
-    let Some(set) = range.and_then(RangeSet::parse) else {
+    let Some(set) = wanted_range(exchange) else {
         return Conditions::None;
     };
     let first = match set.specs().first() {
@@ -245,6 +285,14 @@ fn conditions_for(exchange: &Exchange<'_>, stale: Option<&Object>) -> Conditions
     }
 }
 
+fn wanted_range(exchange: &Exchange<'_>) -> Option<RangeSet> {
+    let request = exchange.request;
+    let range = request
+        .known(Known::Range)
+        .filter(|_| request.method == Method::Get);
+    range.and_then(RangeSet::parse)
+}
+
 /// One fetch, after take-off.
 struct Flight<'a, 'e> {
     worker: &'a Rc<Worker>,
@@ -258,23 +306,34 @@ impl Flight<'_, '_> {
     async fn landed(self, response: OriginResponse, conditions: &Conditions) -> Reply {
         let status = response.head.status;
         match (conditions, &self.stale) {
-            (Conditions::Revalidate { .. }, Some(_)) if status == 304 => self.refreshed(response),
-            _ if status >= 500 && self.may_serve_stale() => match self.stale_on_error() {
+            (Conditions::Revalidate { .. }, Some(_)) if status == 304 => {
+                self.refreshed(response).await
+            }
+            _ if status >= 500 && self.may_serve_stale() => match self.stale_on_error(status) {
                 Ok(reply) => reply,
                 Err(flight) => flight.response(response),
             },
             (Conditions::Range { bytes, .. }, _) if status == 206 => {
                 self.part(response, bytes.0).await
             }
-            (Conditions::Range { .. }, _) if status == 416 => self.released(response),
+            (Conditions::Range { .. }, _) if status == 416 => {
+                // It says nothing of other ranges: whoever waits looks again.
+                drop(self.leader);
+                direct(self.worker, self.exchange, response)
+            }
             // Nobody asked for these, so they answer nobody else.
             (_, _) if status == 304 || status == 206 => self.released(response),
             _ => self.response(response),
         }
     }
 
+    /// When this is: what comes is as old as its arrival, however long ago it was asked for.
+    fn now_secs(&self) -> u64 {
+        self.worker.now_ms() / 1_000
+    }
+
     /// The origin says that what is stored still holds.
-    fn refreshed(self, response: OriginResponse) -> Reply {
+    async fn refreshed(self, response: OriginResponse) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
         let counters = worker.counters(exchange.served);
         counters.revalidations.increment();
@@ -284,16 +343,20 @@ impl Flight<'_, '_> {
         let mut stored = Fields::new();
         headblock::decode_into(stale.head(), &mut stored);
         let mut update = response.head.fields;
+        let age = update.get("age").map(<[u8]>::to_vec);
         prepare::hop_by_hop(&mut update);
+        if let Some(age) = age {
+            update.push(b"Age", &age);
+        }
         let mut fields = freshness::merge_304(&stored, &update);
-        prepare::for_store(exchange, &mut fields);
-        let verdict = judge(exchange, 200, &fields);
+        let verdict = judge(exchange, 200, &fields, self.now_secs());
+        let unstored = prepare::for_store(exchange, &mut fields);
         let mut meta = stale.meta();
         match verdict {
-            Verdict::Store(lifetime) => set_lifetime(&mut meta, &lifetime, exchange.now_secs()),
+            Verdict::Store(lifetime) => set_lifetime(&mut meta, &lifetime, self.now_secs()),
             // It may be used for this request, and must be asked about at the next.
             Verdict::DoNotStore(_) => {
-                meta.stored_at_secs = exchange.now_secs() as u32;
+                meta.stored_at_secs = self.now_secs() as u32;
                 meta.fresh_secs = 0;
                 meta.stale_while_revalidate_secs = 0;
             }
@@ -304,15 +367,44 @@ impl Flight<'_, '_> {
             .unwrap_or_else(|_| stale.clone());
         worker.shared.store.insert(object.clone());
         let reply = respond::from_object(worker, exchange, &object, ResultType::RefreshHit);
-        self.leader
-            .conclude(Landing::Stored(object, ResultType::Hit));
-        // A large object without all of its chunks: the next request fetches it anew.
-        let mut reply = reply.unwrap_or_else(|| {
-            worker.shared.store.remove(&meta.key);
-            Reply::error(Failure::of_fetch(FetchError::Incomplete))
-        });
+        let Some(mut reply) = reply else {
+            return Box::pin(self.anew()).await;
+        };
+        if meta.fresh_secs == 0 {
+            self.alone();
+        } else {
+            self.leader
+                .conclude(Landing::Stored(object, ResultType::Hit));
+        }
+        reply.fields.extend_from(&unstored);
         reply.origin = Some(response.timing);
         reply
+    }
+
+    /// What is stored lacks chunks that the origin does not serve one by one: fetches the whole.
+    async fn anew(self) -> Reply {
+        let (worker, exchange) = (self.worker, self.exchange);
+        worker.shared.store.remove(&self.found.key);
+        let flight = Flight {
+            stale: None,
+            ..self
+        };
+        let conditions = conditions_for(exchange, None);
+        match ask(worker, exchange, &conditions).await {
+            Ok(response) => flight.landed(response, &conditions).await,
+            Err(error) => flight.failed(error),
+        }
+    }
+
+    /// Lets those who wait go, and remembers that nobody need wait.
+    fn alone(mut self) -> Self {
+        self.worker
+            .shared
+            .uncacheable
+            .remember(self.found.key, self.now_secs());
+        let leader = std::mem::replace(&mut self.leader, FlightTable::alone());
+        leader.conclude(Landing::Released);
+        self
     }
 
     /// Whether there is a stored response that may stand in for the origin's error.
@@ -330,13 +422,13 @@ impl Flight<'_, '_> {
 
     /// Serves what is stored, since the origin fails, and lets the origin alone for a while
     /// (spec §4.7). Gives the flight back when too little is stored.
-    fn stale_on_error(self) -> Result<Reply, Self> {
+    fn stale_on_error(self, status: u16) -> Result<Reply, Self> {
         let (worker, exchange) = (self.worker, self.exchange);
         let Some((stale, _)) = &self.stale else {
             return Err(self);
         };
-        let pause_secs = exchange.served.site.error_min_secs(504);
-        let meta = with_pause(stale.meta(), exchange.now_secs(), pause_secs);
+        let pause_secs = exchange.served.site.error_min_secs(status);
+        let meta = with_pause(stale.meta(), self.now_secs(), pause_secs);
         let object = stale.with_meta(&meta).unwrap_or_else(|_| stale.clone());
         let Some(reply) = respond::from_object(worker, exchange, &object, ResultType::Hit) else {
             return Err(self);
@@ -353,7 +445,7 @@ impl Flight<'_, '_> {
         if !(error.is_origin_failure() && self.may_serve_stale()) {
             return self.failed_for_all(error);
         }
-        self.stale_on_error()
+        self.stale_on_error(error.status())
             .unwrap_or_else(|flight| flight.failed_for_all(error))
     }
 
@@ -366,7 +458,7 @@ impl Flight<'_, '_> {
             meta.status = failure.status;
             meta.flags = ObjectFlags::ERROR.with(GENERATED);
             meta.scope = exchange.served.site.scope;
-            meta.stored_at_secs = exchange.now_secs() as u32;
+            meta.stored_at_secs = self.now_secs() as u32;
             meta.fresh_secs = u32::try_from(min_secs).unwrap_or(u32::MAX);
             if let Ok(object) = Object::new(&meta, &prepare::path(exchange), b"", b"", &[]) {
                 worker.shared.store.insert(object);
@@ -379,18 +471,15 @@ impl Flight<'_, '_> {
     /// The answer is for this viewer alone.
     fn released(self, response: OriginResponse) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
-        worker
-            .shared
-            .uncacheable
-            .remember(self.found.key, exchange.now_secs());
-        self.leader.conclude(Landing::Released);
+        self.alone();
         direct(worker, exchange, response)
     }
 
     /// An ordinary response: stored while it is streamed, or handed on.
-    fn response(self, response: OriginResponse) -> Reply {
+    fn response(mut self, response: OriginResponse) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
-        let lifetime = match judge(exchange, response.head.status, &response.head.fields) {
+        let (status, now_secs) = (response.head.status, self.now_secs());
+        let lifetime = match judge(exchange, status, &response.head.fields, now_secs) {
             Verdict::Store(lifetime) => lifetime,
             Verdict::DoNotStore(_) => {
                 if self.stale.is_some() {
@@ -405,9 +494,16 @@ impl Flight<'_, '_> {
             timing,
             ..
         } = response;
+        worker.shared.uncacheable.forget(self.found.key);
+        if lifetime.fresh_secs == 0 {
+            // Stored to be asked about, and nobody else's answer (spec §5.4).
+            self = self.alone();
+        }
         let names = varies_on(exchange, &head.fields);
-        prepare::for_store(exchange, &mut head.fields);
+        let head_length = prepare::length_of_head(exchange, &head.fields);
+        let unstored = prepare::for_store(exchange, &mut head.fields);
         let coding = coding_for(exchange, &head, body.length());
+        let flags = flags_of(exchange, &head, coding);
         let length = match coding {
             Some(coding) => {
                 compress::transform_head(&mut head.fields, coding);
@@ -415,22 +511,20 @@ impl Flight<'_, '_> {
             }
             None => body.length(),
         };
+        let length = length.filter(|_| exchange.request.method != Method::Head);
+        if let Some(length) = head_length {
+            head.fields.push_number(b"Content-Length", length);
+        }
         let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names));
         meta.status = head.status;
         meta.scope = exchange.served.site.scope;
-        meta.flags = flags_of(exchange, &head, coding);
-        set_lifetime(&mut meta, &lifetime, exchange.now_secs());
-        if exchange.request.method == Method::Head
-            && let Some(length) = body.length()
-        {
-            head.fields.push_number(b"Content-Length", length);
-        }
-        worker.shared.uncacheable.forget(self.found.key);
+        meta.flags = flags;
+        set_lifetime(&mut meta, &lifetime, now_secs);
         let filling = Filling {
             meta,
             path: prepare::path(exchange),
             head: headblock::encode(&head.fields),
-            length: length.filter(|_| exchange.request.method != Method::Head),
+            length,
             generation: worker.dice.roll(),
             compressor: coding.map(|coding| Compressor::new(coding, body.length().unwrap_or(0))),
         };
@@ -448,12 +542,16 @@ impl Flight<'_, '_> {
         let arriving = Arriving {
             head,
             length,
+            expires_at_secs: now_secs + u64::from(lifetime.fresh_secs),
             generation: filling.generation,
             vary: names,
             material,
             object,
         };
-        self.take_off(body, filling, Arc::new(arriving), timing)
+        let mut reply = self.take_off(body, filling, Arc::new(arriving));
+        reply.fields.extend_from(&unstored);
+        reply.origin = Some(timing);
+        reply
     }
 
     /// Starts the body on its way to the store and to this viewer.
@@ -462,7 +560,6 @@ impl Flight<'_, '_> {
         body: origin::OriginBody,
         filling: Filling,
         arriving: Arc<Arriving>,
-        timing: origin::Timing,
     ) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
         let pace = if arriving.object.is_some() {
@@ -481,7 +578,6 @@ impl Flight<'_, '_> {
         if reply.result == ResultType::Hit {
             reply.result = ResultType::Miss;
         }
-        reply.origin = Some(timing);
         reply
     }
 
@@ -503,22 +599,32 @@ impl Flight<'_, '_> {
         };
         let is_asked = range.first == first
             && (range.length() == CHUNK_BYTES as u64 || range.last + 1 == total_bytes);
-        let Verdict::Store(lifetime) = judge(exchange, 200, &response.head.fields) else {
+        let now_secs = self.now_secs();
+        let verdict = judge(exchange, 200, &response.head.fields, now_secs);
+        let Verdict::Store(lifetime) = verdict else {
             return self.pass_instead().await;
         };
-        if !is_asked {
+        let is_everything = range.length() == total_bytes;
+        let can_be_joined = is_everything || has_range_validator(&response.head.fields);
+        let whole = ResponseHead {
+            status: 200,
+            fields: response.head.fields.clone(),
+        };
+        // Stored as it is, it would stand in the way of the compressed form.
+        let is_compressed_whole = coding_for(exchange, &whole, Some(total_bytes)).is_some();
+        if !is_asked || !can_be_joined || is_compressed_whole {
             return self.pass_instead().await;
         }
         let names = varies_on(exchange, &response.head.fields);
         let mut fields = std::mem::take(&mut response.head.fields);
-        prepare::for_store(exchange, &mut fields);
+        let unstored = prepare::for_store(exchange, &mut fields);
         fields.remove("content-range");
         let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names));
         meta.status = 200;
         meta.scope = exchange.served.site.scope;
         meta.flags = RANGES;
         meta.total_bytes = total_bytes;
-        set_lifetime(&mut meta, &lifetime, exchange.now_secs());
+        set_lifetime(&mut meta, &lifetime, now_secs);
         let mut parts = Vec::new();
         let mut received = 0;
         while let Some(piece) = response.body.next().await {
@@ -544,10 +650,18 @@ impl Flight<'_, '_> {
             return self.failed(FetchError::InvalidResponse);
         };
         let reply = respond::from_object(worker, exchange, &object, ResultType::Miss);
-        self.leader
-            .conclude(Landing::Stored(object, ResultType::Hit));
+        if lifetime.fresh_secs == 0 {
+            self.alone();
+        } else if meta.key == self.found.key {
+            self.leader
+                .conclude(Landing::Stored(object, ResultType::Hit));
+        } else {
+            // Others may want another variant: they look again.
+            drop(self.leader);
+        }
         let mut reply =
             reply.unwrap_or_else(|| Reply::error(Failure::of_fetch(FetchError::Incomplete)));
+        reply.fields.extend_from(&unstored);
         reply.origin = Some(response.timing);
         reply
     }
@@ -555,11 +669,7 @@ impl Flight<'_, '_> {
     /// The chunk that was asked for cannot be stored: ask again for just what the viewer wants.
     async fn pass_instead(self) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
-        worker
-            .shared
-            .uncacheable
-            .remember(self.found.key, exchange.now_secs());
-        self.leader.conclude(Landing::Released);
+        self.alone();
         pass(worker, exchange, RequestBody::Empty).await
     }
 }
@@ -597,6 +707,7 @@ fn direct(worker: &Worker, exchange: &Exchange<'_>, response: OriginResponse) ->
         ..
     } = response;
     let age_secs = head.fields.get("age").map(<[u8]>::to_vec);
+    let head_length = prepare::length_of_head(exchange, &head.fields);
     prepare::for_viewer(exchange, &mut head.fields);
     if let Some(age) = age_secs {
         head.fields.push(b"Age", &age);
@@ -615,10 +726,10 @@ fn direct(worker: &Worker, exchange: &Exchange<'_>, response: OriginResponse) ->
     fields.extend_from(&head.fields);
     let mut reply = Reply::new(head.status, fields, result);
     reply.origin = Some(timing);
-    reply.length = if coding.is_some() {
-        None
-    } else {
-        body.length()
+    reply.length = match exchange.request.method {
+        Method::Head => head_length,
+        _ if coding.is_some() => None,
+        _ => body.length(),
     };
     let has_body = exchange.request.method != Method::Head && !matches!(head.status, 204 | 304);
     if has_body && reply.length != Some(0) {
@@ -649,7 +760,11 @@ pub(crate) fn revalidate_in_background(
     };
     let (worker, snapshot) = (Rc::clone(worker), exchange.snapshot());
     tokio::task::spawn_local(async move {
-        drop(lead(&worker, &snapshot.exchange(), found, leader).await);
+        let reply = lead(&worker, &snapshot.exchange(), found, leader).await;
+        // Somebody has to follow a body, or it would not be brought in.
+        if let Body::Stream(mut stream) = reply.body {
+            while let Some(Ok(_)) = stream.next().await {}
+        }
     });
 }
 
@@ -733,170 +848,4 @@ fn error_kind(error: FetchError) -> Option<OriginErrorKind> {
             return None;
         }
     })
-}
-
-fn judge(exchange: &Exchange<'_>, status: u16, fields: &Fields) -> Verdict {
-    let site = &exchange.served.site;
-    let behavior = exchange.behavior();
-    let terms = Terms {
-        bounds: behavior.ttl,
-        error_min_secs: site.error_min_secs(status),
-        is_s3_origin: site.origins[behavior.target.primary()].is_s3,
-    };
-    freshness::judge(status, fields, &terms, exchange.now_secs())
-}
-
-fn set_lifetime(meta: &mut Meta, lifetime: &freshness::Lifetime, now_secs: u64) {
-    meta.stored_at_secs = now_secs as u32;
-    meta.fresh_secs = lifetime.fresh_secs;
-    meta.stale_while_revalidate_secs = lifetime.stale_while_revalidate_secs;
-    meta.stale_if_error_secs = lifetime.stale_if_error.to_secs();
-    meta.initial_age_secs = lifetime.initial_age_secs;
-}
-
-/// A stale response counts as fresh for a pause, within the time that it may be served stale.
-/// What the pause takes is gone from that time, so that pauses do not prolong it.
-fn with_pause(mut meta: Meta, now_secs: u64, pause_secs: u64) -> Meta {
-    let elapsed_secs = now_secs.saturating_sub(u64::from(meta.stored_at_secs));
-    let expired_for_secs = elapsed_secs.saturating_sub(u64::from(meta.fresh_secs));
-    let (pause_secs, left) = match StaleIfError::from_secs(meta.stale_if_error_secs) {
-        StaleIfError::UntilEvicted => (pause_secs, u32::MAX),
-        StaleIfError::Forbidden => (0, 0),
-        StaleIfError::Seconds(secs) => {
-            let left_secs = u64::from(secs).saturating_sub(expired_for_secs);
-            let pause_secs = pause_secs.min(left_secs);
-            (pause_secs, (left_secs - pause_secs) as u32)
-        }
-    };
-    meta.fresh_secs = u32::try_from(elapsed_secs + pause_secs).unwrap_or(u32::MAX);
-    meta.stale_while_revalidate_secs = 0;
-    meta.stale_if_error_secs = left;
-    meta
-}
-
-/// The names that a response's variants differ by: those in `Vary` that reach the origin and are
-/// not in the key anyway.
-fn varies_on(exchange: &Exchange<'_>, fields: &Fields) -> Vec<String> {
-    let (behavior, method) = (exchange.behavior(), exchange.request.method);
-    let forwarded = |name: &str| behavior.forward.forwards(name, method);
-    match vary::relevant(fields, forwarded, |name| behavior.key.has_header(name)) {
-        VaryRule::None => Vec::new(),
-        VaryRule::On(names) | VaryRule::Star(names) => {
-            names.iter().map(|n| n.to_string()).collect()
-        }
-    }
-}
-
-/// The key to store under. Where the response varies, a marker under the request's own key says
-/// by what.
-fn store_key(
-    worker: &Worker,
-    exchange: &Exchange<'_>,
-    found: &Lookup,
-    names: &[String],
-) -> cache::key::CacheKey {
-    let key = if names.is_empty() {
-        found.base
-    } else {
-        let mut meta = Meta::new(found.base);
-        meta.kind = ObjectKind::VaryMarker;
-        meta.scope = exchange.served.site.scope;
-        let extra = names.join(",");
-        let path = prepare::path(exchange);
-        if let Ok(marker) = Object::new(&meta, &path, extra.as_bytes(), b"", &[]) {
-            worker.shared.store.insert(marker);
-        }
-        variant_key(worker, exchange, found.base, names)
-    };
-    if exchange.request.method == Method::Head {
-        head_key(worker, key)
-    } else {
-        key
-    }
-}
-
-fn flags_of(exchange: &Exchange<'_>, head: &ResponseHead, coding: Option<Coding>) -> ObjectFlags {
-    let mut flags = ObjectFlags::NONE;
-    if head.status >= 400 {
-        flags = flags.with(ObjectFlags::ERROR);
-    }
-    if coding.is_some() {
-        flags = flags.with(ObjectFlags::COMPRESSED);
-    }
-    if exchange.request.method == Method::Head {
-        flags = flags.with(ObjectFlags::HEAD_ONLY);
-    }
-    let serves_ranges = head
-        .fields
-        .get_all("accept-ranges")
-        .any(|value| value.eq_ignore_ascii_case(b"bytes"));
-    let strong = head
-        .fields
-        .get("etag")
-        .is_some_and(|etag| !etag.starts_with(b"W/"));
-    if coding.is_none()
-        && serves_ranges
-        && head.status == 200
-        && (strong || head.fields.contains("last-modified"))
-    {
-        flags = flags.with(RANGES);
-    }
-    flags
-}
-
-/// Whether, and how, an answer is compressed here.
-fn coding_for(exchange: &Exchange<'_>, head: &ResponseHead, length: Option<u64>) -> Option<Coding> {
-    let behavior = exchange.behavior();
-    if !behavior.compress
-        || exchange.request.method != Method::Get
-        || !compress::eligible(head, length)
-    {
-        return None;
-    }
-    match exchange.encodings {
-        encodings if encodings.brotli => Some(Coding::Brotli),
-        encodings if encodings.gzip => Some(Coding::Gzip),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cache::key::CacheKey;
-
-    fn meta(fresh_secs: u32, stale_if_error_secs: u32) -> Meta {
-        let mut meta = Meta::new(CacheKey::from_bits(1));
-        meta.stored_at_secs = 1_000;
-        meta.fresh_secs = fresh_secs;
-        meta.stale_if_error_secs = stale_if_error_secs;
-        meta
-    }
-
-    #[test]
-    fn a_pause_makes_a_stale_response_fresh_for_so_long() {
-        let paused = with_pause(meta(10, Meta::UNTIL_EVICTED), 1_100, 10);
-        assert_eq!(state_of(&paused, 1_109), State::Fresh { remaining_secs: 1 });
-        assert_eq!(
-            state_of(&paused, 1_110),
-            State::Stale {
-                usable_if_error: true
-            }
-        );
-    }
-
-    #[test]
-    fn pauses_do_not_prolong_the_time_that_stale_is_allowed() {
-        let mut paused = meta(10, 60);
-        for now_secs in [1_015, 1_030, 1_045, 1_060, 1_069] {
-            paused = with_pause(paused, now_secs, 10);
-        }
-        assert_eq!(state_of(&paused, 1_069), State::Fresh { remaining_secs: 1 });
-        assert_eq!(
-            state_of(&paused, 1_070),
-            State::Stale {
-                usable_if_error: false
-            }
-        );
-    }
 }

@@ -65,7 +65,7 @@ impl Filling {
 pub(crate) async fn fill(
     worker: Rc<Worker>,
     served: Arc<Served>,
-    leader: Leader<Landing>,
+    mut leader: Leader<Landing>,
     mut body: OriginBody,
     mut filling: Filling,
 ) {
@@ -79,7 +79,19 @@ pub(crate) async fn fill(
         chunks: 0,
     };
     let mut received = 0;
-    while let Some(piece) = body.next().await {
+    let mut orphaned_since = None;
+    loop {
+        let piece = match orphaned_since {
+            None => body.next().await,
+            Some(since) => {
+                let end = since + limits::ORPHAN_TIMEOUT;
+                match tokio::time::timeout_at(end, body.next()).await {
+                    Ok(piece) => piece,
+                    Err(_) => return,
+                }
+            }
+        };
+        let Some(piece) = piece else { break };
         let Ok(bytes) = piece else { return };
         received += bytes.len() as u64;
         let bytes = match &mut compressor {
@@ -88,8 +100,16 @@ pub(crate) async fn fill(
         };
         gathered.add(bytes.clone());
         leader.push(bytes);
-        if leader.readers_count() == 0 && !is_worth_finishing(body.length(), received) {
-            return;
+        if leader.readers_count() > 0 {
+            orphaned_since = None;
+        } else if is_worth_finishing(body.length(), received) {
+            orphaned_since.get_or_insert_with(tokio::time::Instant::now);
+        } else {
+            // First out of sight, so that nobody comes in between.
+            leader.leave_table();
+            if leader.readers_count() == 0 {
+                return;
+            }
         }
         leader.room().await;
     }
@@ -105,9 +125,13 @@ pub(crate) async fn fill(
     leader.finish();
 }
 
-/// Whether a body that nobody follows any more is brought in all the same.
+/// Whether a body that nobody follows any more is brought in all the same: little is missing, or,
+/// where the length is not known, it has been short so far.
 fn is_worth_finishing(length: Option<u64>, received: u64) -> bool {
-    length.is_some_and(|length| length.saturating_sub(received) <= limits::ORPHAN_BYTES_MAX)
+    match length {
+        Some(length) => length.saturating_sub(received) <= limits::ORPHAN_BYTES_MAX,
+        None => received <= limits::ORPHAN_BYTES_MAX,
+    }
 }
 
 /// What has come of a body and is not stored yet: less than a chunk.

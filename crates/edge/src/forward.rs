@@ -242,6 +242,11 @@ impl ForwardRule {
                 );
                 return (!out.is_empty()).then_some(out);
             }
+            // With the address that the viewer has for the origin.
+            "x-forwarded-for" => {
+                let ip = source.viewer.ip().to_string();
+                return Some(joined(source.request, "x-forwarded-for", &ip));
+            }
             "accept-encoding" if self.encoding.is_on() => {
                 return source.encodings.forwarded().map(<[u8]>::to_vec);
             }
@@ -390,21 +395,23 @@ fn push_conditions(conditions: &Conditions, fields: &mut Fields) {
 /// Says by which way the request came: `X-Forwarded-For`, `Via`, `X-Amz-Cf-Id`, `CDN-Loop`.
 fn push_path(source: ForwardSource<'_>, fields: &mut Fields) {
     let request = source.request;
-    let joined = |name: &str, own: &str| {
-        let mut value = Vec::new();
-        for earlier in request.get_all(name) {
-            value.extend_from_slice(earlier);
-            value.extend_from_slice(b", ");
-        }
-        value.extend_from_slice(own.as_bytes());
-        value
-    };
     let ip = source.viewer.ip().to_string();
-    fields.push(b"X-Forwarded-For", &joined("x-forwarded-for", &ip));
+    fields.push(b"X-Forwarded-For", &joined(request, "x-forwarded-for", &ip));
     let via = format!("{} {} (Warmfront)", request.version.number(), source.via);
-    fields.push(b"Via", &joined("via", &via));
+    fields.push(b"Via", &joined(request, "via", &via));
     fields.push_trusted(b"X-Amz-Cf-Id", source.request_id.as_bytes());
-    fields.push(b"CDN-Loop", &joined("cdn-loop", LOOP_NAME));
+    fields.push(b"CDN-Loop", &joined(request, "cdn-loop", LOOP_NAME));
+}
+
+/// The viewer's own values, and the edge's behind them.
+fn joined(request: &RequestHead, name: &str, own: &str) -> Vec<u8> {
+    let mut value = Vec::new();
+    for earlier in request.get_all(name) {
+        value.extend_from_slice(earlier);
+        value.extend_from_slice(b", ");
+    }
+    value.extend_from_slice(own.as_bytes());
+    value
 }
 
 /// Whether the viewer asks for a WebSocket (RFC 6455 §4.1).

@@ -36,6 +36,7 @@ mod respond;
 pub mod response_headers;
 mod server;
 pub mod site;
+mod storing;
 mod stream;
 #[cfg(test)]
 mod testing;

@@ -38,14 +38,22 @@ pub(crate) fn lookup(worker: &Worker, exchange: &Exchange<'_>) -> Lookup {
         lookup.key = variant_key(worker, exchange, base, &names);
         object = worker.shared.store.get(&lookup.key);
     }
-    if object.is_none() && exchange.request.method == Method::Head {
-        lookup.key = head_key(worker, lookup.key);
-        object = worker.shared.store.get(&lookup.key);
-    }
-    lookup.found = object.map(|object| {
-        let state = state_of(&object.meta(), exchange.now_secs());
+    let now_secs = exchange.now_secs();
+    let with_state = |object: Object| {
+        let state = state_of(&object.meta(), now_secs);
         (object, state)
-    });
+    };
+    lookup.found = object.map(with_state);
+    let is_fresh = matches!(lookup.found, Some((_, State::Fresh { .. })));
+    if exchange.request.method == Method::Head && !is_fresh {
+        let key = head_key(worker, lookup.key);
+        let answer = worker.shared.store.get(&key).map(with_state);
+        let is_better = matches!(answer, Some((_, State::Fresh { .. })));
+        if lookup.found.is_none() || is_better {
+            lookup.key = key;
+            lookup.found = answer;
+        }
+    }
     lookup
 }
 

@@ -1,7 +1,7 @@
 //! Origin responses made ready for viewers and for the store (spec §3.9).
 
 use cache::freshness::CacheControl;
-use message::{Fields, list_items};
+use message::{Fields, Method, list_items};
 
 use crate::exchange::Exchange;
 use crate::names::select_query;
@@ -53,13 +53,30 @@ pub(crate) fn for_viewer(exchange: &Exchange<'_>, fields: &mut Fields) {
     }
 }
 
-/// For the store, and for all who follow.
-pub(crate) fn for_store(exchange: &Exchange<'_>, fields: &mut Fields) {
+/// For the store, and for all who follow. Gives the fields that are for nobody but the viewer whom
+/// the response was fetched for.
+pub(crate) fn for_store(exchange: &Exchange<'_>, fields: &mut Fields) -> Fields {
     let directives = CacheControl::parse(fields);
     for_viewer(exchange, fields);
-    fields.retain(|name, _| {
-        directives.stores_field(name) && !name.eq_ignore_ascii_case(b"server-timing")
+    let mut unstored = Fields::new();
+    fields.retain(|name, value| {
+        let is_stored =
+            directives.stores_field(name) && !name.eq_ignore_ascii_case(b"server-timing");
+        if !is_stored {
+            unstored.push_trusted(name, value);
+        }
+        is_stored
     });
+    unstored
+}
+
+/// What an answer to HEAD says of the length that GET would have. Its own is 0.
+pub(crate) fn length_of_head(exchange: &Exchange<'_>, fields: &Fields) -> Option<u64> {
+    if exchange.request.method != Method::Head {
+        return None;
+    }
+    let length = std::str::from_utf8(fields.get("content-length")?).ok()?;
+    length.trim().parse().ok()
 }
 
 /// What invalidations match: the path, and the part of the query that is in the key.

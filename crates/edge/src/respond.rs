@@ -20,6 +20,8 @@ use crate::worker::Worker;
 pub(crate) const GENERATED: ObjectFlags = ObjectFlags::from_bits(1 << 12);
 /// Our own bit: the origin serves ranges of this representation.
 pub(crate) const RANGES: ObjectFlags = ObjectFlags::from_bits(1 << 13);
+/// Our own bit: the origin's entity tag was strong before the body was compressed here.
+pub(crate) const WEAKENED: ObjectFlags = ObjectFlags::from_bits(1 << 14);
 
 /// The reply that an object gives; `None` when parts of it are missing that cannot be fetched
 /// one by one.

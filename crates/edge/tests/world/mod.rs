@@ -13,6 +13,8 @@ use edge::site::{Policies, compile};
 use edge::{Clock, Edge, EdgeConfig, Timeouts};
 use serde_json::{Value, json};
 
+pub mod files;
+
 /// No test waits longer than this for a byte.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -328,6 +330,20 @@ pub struct World {
 }
 
 impl World {
+    /// An edge in front of this origin with nothing but the path in the key, and these TTLs.
+    pub fn caching(origin: SocketAddr, (min, default, max): (u64, u64, u64)) -> World {
+        World::caching_with(&distribution(origin), (min, default, max))
+    }
+
+    /// An edge that serves this distribution, with a cache policy of these TTLs.
+    pub fn caching_with(config: &Value, (min, default, max): (u64, u64, u64)) -> World {
+        let mut config = config.clone();
+        config["DefaultCacheBehavior"]["CachePolicyId"] = json!("test");
+        let mut policies = Policies::managed();
+        policies.insert_cache("test", cache_policy(min, default, max));
+        World::with(&config, &policies, |_| {})
+    }
+
     /// An edge that serves this distribution (see [`distribution`]) for every host of `Aliases`.
     pub fn new(config: &Value) -> World {
         World::with(config, &Policies::managed(), |_| {})
@@ -442,4 +458,34 @@ pub fn cache_policy(min: u64, default: u64, max: u64) -> shapes::cloudfront::Cac
         },
     }))
     .unwrap()
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A door that origins wait at until a test opens it.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits for the door to open; `false` when nobody opens it for too long.
+    pub fn wait(&self) -> bool {
+        let is_open = self.0.0.lock().unwrap();
+        let result = self
+            .0
+            .1
+            .wait_timeout_while(is_open, PATIENCE, |open| !*open);
+        !result.unwrap().1.timed_out()
+    }
 }
