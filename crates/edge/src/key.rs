@@ -85,11 +85,11 @@ pub struct KeyMaterial {
 impl KeySink for KeyMaterial {
     #[inline]
     fn part(&mut self, kind: PartKind, name: &[u8], value: Option<&[u8]>) {
-        let length =
-            |bytes: Option<&[u8]>| bytes.map_or(u16::MAX, |b| b.len() as u16).to_le_bytes();
-        self.bytes.push(kind as u8);
-        self.bytes.extend_from_slice(&length(Some(name)));
-        self.bytes.extend_from_slice(&length(value));
+        let [a, b] = (name.len() as u16).to_le_bytes();
+        let [c, d] = value
+            .map_or(u16::MAX, |value| value.len() as u16)
+            .to_le_bytes();
+        self.bytes.extend_from_slice(&[kind as u8, a, b, c, d]);
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(value.unwrap_or_default());
     }

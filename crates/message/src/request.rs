@@ -45,12 +45,17 @@ macro_rules! known_fields {
         pub enum Known { $($variant,)* Unlisted }
 
         impl Known {
-            /// Recognises a field name, in any case.
+            const NAMES: &[&[u8]] = &[$($name,)*];
+            const ALL: &[Known] = &[$(Known::$variant,)*];
+
+            /// Whether that is its name; each arm compares a length that is known beforehand.
             #[inline]
-            pub fn from_name(name: &[u8]) -> Known {
-                match name.len() {
-                    $(len if len == $name.len() && name.eq_ignore_ascii_case($name) => Known::$variant,)*
-                    _ => Known::Unlisted,
+            fn is_named(self, name: &[u8]) -> bool {
+                match self {
+                    $(Known::$variant => {
+                        name.len() == $name.len() && name.eq_ignore_ascii_case($name)
+                    })*
+                    Known::Unlisted => false,
                 }
             }
         }
@@ -84,6 +89,43 @@ known_fields! {
 }
 
 const KNOWN_COUNT: usize = Known::Unlisted as usize;
+
+/// Which known name has which hash; `ABSENT` where none has. That no two share one is checked
+/// while this is compiled.
+const KNOWN_BY_HASH: [u8; 64] = {
+    let (mut table, mut index) = ([ABSENT; 64], 0);
+    while index < Known::NAMES.len() {
+        let hash = hash_of_name(Known::NAMES[index]);
+        assert!(
+            table[hash] == ABSENT,
+            "two known names share a hash: choose other factors"
+        );
+        table[hash] = index as u8;
+        index += 1;
+    }
+    table
+};
+
+/// A hash of length, first and last letter, in any case. The name is not empty.
+const fn hash_of_name(name: &[u8]) -> usize {
+    let (first, last) = (name[0] | 0x20, name[name.len() - 1] | 0x20);
+    (name.len() + first as usize * 2 + last as usize * 39) % 64
+}
+
+impl Known {
+    /// Recognises a field name, in any case.
+    #[inline]
+    pub fn from_name(name: &[u8]) -> Known {
+        if name.is_empty() {
+            return Known::Unlisted;
+        }
+        let index = usize::from(KNOWN_BY_HASH[hash_of_name(name)]);
+        match Known::ALL.get(index) {
+            Some(known) if known.is_named(name) => *known,
+            _ => Known::Unlisted,
+        }
+    }
+}
 const ABSENT: u8 = u8::MAX;
 
 /// Where one field stands in [`RequestHead`]'s bytes.
@@ -110,6 +152,8 @@ pub struct RequestHead {
     path_len: u16,
     fields: SmallVec<[Field; 32]>,
     first: [u8; KNOWN_COUNT],
+    /// Bit n: some field's name has n bytes (63: or more). Most look-ups by name end here.
+    name_lengths: u64,
 }
 
 impl Default for RequestHead {
@@ -123,6 +167,7 @@ impl Default for RequestHead {
             path_len: 0,
             fields: SmallVec::new(),
             first: [ABSENT; KNOWN_COUNT],
+            name_lengths: 0,
         }
     }
 }
@@ -134,6 +179,7 @@ impl RequestHead {
         self.bytes.clear();
         self.fields.clear();
         self.first = [ABSENT; KNOWN_COUNT];
+        self.name_lengths = 0;
         self.method = Method::from_token(method_token);
         self.version = version;
         self.method_token = self.keep(method_token);
@@ -145,14 +191,55 @@ impl RequestHead {
     /// Appends a field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let known = Known::from_name(name);
-        if known != Known::Unlisted && self.first[known as usize] == ABSENT {
-            self.first[known as usize] = self.fields.len() as u8;
-        }
         let field = Field {
             name: self.keep(name),
             value: self.keep(value),
             known,
         };
+        self.add(field);
+    }
+
+    /// As [`RequestHead::start`], for a head whose parts all lie within `wire`, which is copied
+    /// in one piece; fields are added by [`RequestHead::push_within`].
+    pub(crate) fn start_within(
+        &mut self,
+        wire: &[u8],
+        method_token: &[u8],
+        target: &[u8],
+        version: Version,
+    ) {
+        assert!(
+            wire.len() <= usize::from(u16::MAX),
+            "a request head stays within its limit"
+        );
+        self.bytes.clear();
+        self.bytes.extend_from_slice(wire);
+        self.fields.clear();
+        self.first = [ABSENT; KNOWN_COUNT];
+        self.name_lengths = 0;
+        self.method = Method::from_token(method_token);
+        self.version = version;
+        self.method_token = place_within(wire, method_token);
+        self.target = place_within(wire, target);
+        self.path_len = memchr::memchr(b'?', target).unwrap_or(target.len()) as u16;
+    }
+
+    /// Appends a field that lies within the `wire` of [`RequestHead::start_within`].
+    pub(crate) fn push_within(&mut self, wire: &[u8], name: &[u8], value: &[u8]) {
+        let field = Field {
+            name: place_within(wire, name),
+            value: place_within(wire, value),
+            known: Known::from_name(name),
+        };
+        self.add(field);
+    }
+
+    fn add(&mut self, field: Field) {
+        let index = field.known as usize;
+        if field.known != Known::Unlisted && self.first[index] == ABSENT {
+            self.first[index] = self.fields.len() as u8;
+        }
+        self.name_lengths |= length_bit(usize::from(field.name.1 - field.name.0));
         self.fields.push(field);
     }
 
@@ -203,7 +290,10 @@ impl RequestHead {
 
     /// Every field of a commonly read name, in order.
     pub fn known_all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
-        self.fields
+        // From the first one on; mostly there is none, and then nothing to look through.
+        let first = self.first.get(known as usize).copied().unwrap_or(ABSENT);
+        let fields = self.fields.get(usize::from(first)..).unwrap_or_default();
+        fields
             .iter()
             .filter(move |field| field.known == known)
             .map(|field| self.slice(field.value))
@@ -216,9 +306,16 @@ impl RequestHead {
 
     /// Every field of that name, in any case, in order.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        let is_possible = self.name_lengths & length_bit(name.len()) != 0;
+        let fields = if is_possible {
+            self.fields.as_slice()
+        } else {
+            &[]
+        };
+        fields
+            .iter()
+            .filter(move |field| self.slice(field.name).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| self.slice(field.value))
     }
 
     /// Name and value of every field, in order.
@@ -240,9 +337,43 @@ impl RequestHead {
     }
 }
 
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
+}
+
+/// Where `part` lies in `wire`. A part from elsewhere would be a bug here, not in the input.
+fn place_within(wire: &[u8], part: &[u8]) -> (u16, u16) {
+    let start = (part.as_ptr() as usize).wrapping_sub(wire.as_ptr() as usize);
+    if part.is_empty() {
+        return (0, 0);
+    }
+    assert!(
+        start <= wire.len() && part.len() <= wire.len() - start,
+        "a part lies within its head"
+    );
+    (start as u16, (start + part.len()) as u16)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn known_names_are_recognised_in_any_case_and_no_others() {
+        for (index, name) in Known::NAMES.iter().enumerate() {
+            assert_eq!(Known::from_name(name), Known::ALL[index]);
+            assert_eq!(
+                Known::from_name(&name.to_ascii_uppercase()),
+                Known::ALL[index]
+            );
+            assert_eq!(
+                Known::from_name(&[name, &b"x"[..]].concat()),
+                Known::Unlisted
+            );
+        }
+        assert_eq!(Known::from_name(b""), Known::Unlisted);
+        assert_eq!(Known::from_name(b"hosts"), Known::Unlisted);
+    }
 
     #[test]
     fn a_target_splits_at_its_first_question_mark() {

@@ -1,4 +1,6 @@
-use httparse::{EMPTY_HEADER, Status};
+use std::mem::MaybeUninit;
+
+use httparse::Status;
 use memchr::{memchr_iter, memmem};
 
 use crate::limits::{REQUEST_FIELDS_MAX, REQUEST_HEAD_BYTES_MAX, URL_BYTES_MAX};
@@ -75,9 +77,9 @@ impl RequestError {
 /// Parses a request head at the start of `input` into `head`. Strict: whatever two parsers could
 /// read differently is refused.
 pub fn parse_request(input: &[u8], head: &mut RequestHead) -> Result<Parsed, RequestError> {
-    let mut fields = [EMPTY_HEADER; REQUEST_FIELDS_MAX];
-    let mut request = httparse::Request::new(&mut fields);
-    let head_bytes = match request.parse(input) {
+    let mut fields = [const { MaybeUninit::uninit() }; REQUEST_FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let head_bytes = match request.parse_with_uninit_headers(input, &mut fields) {
         Ok(Status::Complete(len)) if len > REQUEST_HEAD_BYTES_MAX => {
             return Err(too_large(&input[..len]));
         }
@@ -90,9 +92,12 @@ pub fn parse_request(input: &[u8], head: &mut RequestHead) -> Result<Parsed, Req
         Err(httparse::Error::Version) => return Err(RequestError::Version),
         Err(_) => return Err(RequestError::Malformed),
     };
-    // httparse takes a bare LF for a line end; another parser on the way may not.
+    // httparse takes a bare LF for a line end; another parser on the way may not. It refuses a CR
+    // without an LF, so when there are as many of one as of the other, all are pairs. Counting
+    // is quicker than looking at each.
     let wire = &input[..head_bytes];
-    if memchr_iter(b'\n', wire).any(|at| at == 0 || wire[at - 1] != b'\r') {
+    let count = |byte: u8| memchr_iter(byte, wire).count();
+    if count(b'\n') != count(b'\r') {
         return Err(RequestError::Malformed);
     }
     let version = if request.version == Some(0) {
@@ -105,16 +110,23 @@ pub fn parse_request(input: &[u8], head: &mut RequestHead) -> Result<Parsed, Req
     if target.path_and_query.len() > URL_BYTES_MAX {
         return Err(RequestError::UrlTooLong);
     }
-    head.start(method, target.path_and_query, version);
-    if let Some(host) = target.host {
-        head.push(b"Host", host);
-    }
-    for field in request.headers.iter() {
-        // The host of an absolute target replaces the field (RFC 9112 §3.2.2).
-        if target.host.is_some() && field.name.eq_ignore_ascii_case("host") {
-            continue;
+    match target.host {
+        None => {
+            head.start_within(wire, method, target.path_and_query, version);
+            for field in request.headers.iter() {
+                head.push_within(wire, field.name.as_bytes(), field.value);
+            }
         }
-        head.push(field.name.as_bytes(), field.value);
+        // The host of an absolute target replaces the field (RFC 9112 §3.2.2).
+        Some(host) => {
+            head.start(method, target.path_and_query, version);
+            head.push(b"Host", host);
+            for field in request.headers.iter() {
+                if !field.name.eq_ignore_ascii_case("host") {
+                    head.push(field.name.as_bytes(), field.value);
+                }
+            }
+        }
     }
     check_host(head)?;
     Ok(Parsed::Complete {
@@ -190,11 +202,19 @@ fn check_host(head: &RequestHead) -> Result<(), RequestError> {
 /// Letters, digits, `-._` and a port, or an IPv6 literal in brackets. Which host is served is the
 /// directory's business; here only what could confuse a second parser is refused.
 fn is_host(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host.len() <= 260
-        && host
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]~%".contains(b))
+    const ALLOWED: [bool; 256] = {
+        let (mut allowed, mut byte) = ([false; 256], 0);
+        while byte < 256 {
+            allowed[byte] = (byte as u8).is_ascii_alphanumeric()
+                || matches!(
+                    byte as u8,
+                    b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'~' | b'%'
+                );
+            byte += 1;
+        }
+        allowed
+    };
+    !host.is_empty() && host.len() <= 260 && host.iter().all(|byte| ALLOWED[usize::from(*byte)])
 }
 
 fn framing_of(head: &RequestHead) -> Result<Framing, RequestError> {
@@ -234,9 +254,16 @@ fn wants_keep_alive(head: &RequestHead) -> bool {
             .flat_map(list_items)
             .any(|item| item.eq_ignore_ascii_case(token))
     };
-    match head.version {
-        Version::Http10 => says(b"keep-alive") && !says(b"close"),
-        _ => head.known(Known::Connection).is_none() || !says(b"close"),
+    match (head.version, head.known(Known::Connection)) {
+        (Version::Http10, None) => false,
+        (Version::Http10, Some(_)) => says(b"keep-alive") && !says(b"close"),
+        // What most viewers say is what goes without saying.
+        (_, None | Some(b"keep-alive" | b"Keep-Alive"))
+            if head.known_all(Known::Connection).nth(1).is_none() =>
+        {
+            true
+        }
+        _ => !says(b"close"),
     }
 }
 
