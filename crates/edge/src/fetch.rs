@@ -74,7 +74,10 @@ pub(crate) async fn miss(
     let shared = &worker.shared;
     for _ in 0..limits::JOINS_MAX {
         let now_secs = exchange.now_secs();
-        if !exchange.collapses() || shared.uncacheable.contains(found.key, now_secs) {
+        let waits = exchange.collapses()
+            && !shared.uncacheable.contains(found.key, now_secs)
+            && !has_passed_here(worker, exchange);
+        if !waits {
             break;
         }
         let reader = match variant_on_its_way(worker, exchange, &found) {
@@ -108,6 +111,13 @@ pub(crate) async fn miss(
         return pass(worker, exchange, RequestBody::Empty).await;
     }
     lead(worker, exchange, found, FlightTable::alone()).await
+}
+
+/// Whether this node has sent the request on already: it would wait for itself.
+fn has_passed_here(worker: &Worker, exchange: &Exchange<'_>) -> bool {
+    let own = worker.shared.via.as_bytes();
+    let mut via = exchange.request.get_all("via");
+    via.any(|value| memchr::memmem::find(value, own).is_some())
 }
 
 /// The flight that was the first to learn that the response varies: it is listed under the key of
