@@ -21,7 +21,8 @@ ECHO = """
     location / {
         default_type text/plain;
         add_header Cache-Control "max-age=60";
-        return 200 "host=$http_host args=$args cookie=$http_cookie lang=$http_accept_language secret=$http_x_secret agent=$http_user_agent uri=$uri method=$request_method\\n";
+        return 200 "host=$http_host args=$args cookie=$http_cookie lang=$http_accept_language
+ secret=$http_x_secret agent=$http_user_agent uri=$uri method=$request_method\\n";
     }
     location = /api/fails { return 503 "primary\\n"; }
 """
@@ -114,7 +115,9 @@ def distribution(site_port, api_port, default_policy="allow-all"):
                     "ResponseCode": "200", "ErrorCachingMinTTL": 5,
                 }),
                 "Comment": "The shop",
-                "Logging": {"Enabled": True, "IncludeCookies": True, "Bucket": "", "Prefix": "shop/"},
+                "Logging": {
+                    "Enabled": True, "IncludeCookies": True, "Bucket": "", "Prefix": "shop/",
+                },
                 "PriceClass": "PriceClass_All",
                 "Enabled": True,
                 "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
@@ -191,7 +194,7 @@ class Distribution(Case):
 
     def seen(self, answer):
         """What the API saw of a request."""
-        words = answer.body.decode().strip().split(" ")
+        words = answer.body.decode().split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
     def test_01_all_names_share_the_objects(self):

@@ -58,7 +58,8 @@ class AccessLogs(Case):
             return answer
 
         for _ in range(2):
-            ask("/css/app.css?x=%20y&z", "-A", "an agent/1.0 (it's \"so\")", "-e", "http://a.test/ b")
+            ask("/css/app.css?x=%20y&z", "-A", "an agent/1.0 (it's \"so\")",
+                "-e", "http://a.test/ b")
             ask("/images/photo.jpg", "-r", "10-19")
             ask("/nowhere")
         ask("/with%20space.txt", "-H", "X-Forwarded-For: 192.0.2.7, 10.0.0.1")
@@ -207,7 +208,8 @@ class Commands(Case):
         done = self.run_in("check", "wrong.json")
         self.assertEqual(done.returncode, 1, done.stdout)
         for part in ("wrong.json: DistributionConfig.DefaultCacheBehavior.CachePolicyId",
-                     "wrong.json: DistributionConfig.Origins.Items[0].ConnectionTimeout", "2 errors"):
+                     "wrong.json: DistributionConfig.Origins.Items[0].ConnectionTimeout",
+                     "2 errors"):
             self.assertIn(part, done.stdout)
 
     def test_check_warns_of_a_behavior_that_no_request_reaches(self):
@@ -231,7 +233,8 @@ class Commands(Case):
         self.write("a.json", plain)
         done = self.run_in(
             "explain", "--distribution", "a.json", "-H", "Accept-Language: ko", "-b", "a=b",
-            "--response", "Cache-Control: max-age=60, s-maxage=90", "http://shop.test/js/app.js?q=1")
+            "--response", "Cache-Control: max-age=60, s-maxage=90",
+            "http://shop.test/js/app.js?q=1")
         self.assertEqual(done.returncode, 0, done.stderr)
         for part in ("EDFDVBD6EXAMPLE", "Managed-CachingOptimized", "/js/app.js", "s-maxage=90",
                      "GET /js/app.js HTTP/1.1", "MinTTL 1 s"):
