@@ -14,7 +14,7 @@ use crate::error_page::{self, Cause};
 use crate::exchange::Exchange;
 use crate::lookup::{Lookup, lookup};
 use crate::reply::{Body, Failure, Reply};
-use crate::site::{Site, ViewerProtocol};
+use crate::site::{Behavior, Site, ViewerProtocol};
 use crate::worker::Worker;
 use crate::{RequestId, Viewer, fetch, forward, limits, respond};
 
@@ -35,7 +35,7 @@ pub(crate) async fn answer(
     arrival: &Arrival<'_>,
     body: impl FnOnce() -> RequestBody,
 ) -> Reply {
-    let mut reply = match admit(arrival) {
+    let (mut reply, behavior) = match admit(arrival) {
         Ok(exchange) => {
             let mut reply = match from_store(worker, &exchange) {
                 Ok(reply) => reply,
@@ -44,16 +44,23 @@ pub(crate) async fn answer(
             if reply.status >= 400 {
                 reply = Box::pin(custom_error_response(worker, arrival, reply)).await;
             }
-            response_headers_policy(worker, &exchange, &mut reply);
-            reply
+            (reply, exchange.behavior())
         }
-        Err(Refusal::Redirect(status)) => redirect_to_https(arrival, status),
-        Err(Refusal::Error(failure)) => {
-            let reply = Reply::error(failure);
-            Box::pin(custom_error_response(worker, arrival, reply)).await
+        Err(refusal) => {
+            let reply = match refusal {
+                Refusal::Redirect(status) => redirect_to_https(arrival, status),
+                Refusal::Error(failure) => {
+                    let reply = Reply::error(failure);
+                    Box::pin(custom_error_response(worker, arrival, reply)).await
+                }
+            };
+            let site = &arrival.served.site;
+            let path = site.object_path(arrival.request.path());
+            (reply, site.behavior(path).1)
         }
     };
     error_body(arrival, &mut reply);
+    response_headers_policy(worker, arrival, behavior, &mut reply);
     trace_fields(worker, arrival.id, &mut reply);
     reply
 }
@@ -167,10 +174,7 @@ fn viewer_request_function(_request: &RequestHead) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn encodings(
-    request: &RequestHead,
-    behavior: &crate::site::Behavior,
-) -> crate::accept_encoding::Encodings {
+fn encodings(request: &RequestHead, behavior: &Behavior) -> crate::accept_encoding::Encodings {
     // HTTP/1.0 clients get no compression (spec §5.6).
     let field = request
         .known(Known::AcceptEncoding)
@@ -261,16 +265,22 @@ async fn custom_error_response(worker: &Rc<Worker>, arrival: &Arrival<'_>, reply
     answer
 }
 
-/// Fields by policy, after the cache: they are never stored (spec §11.1).
-fn response_headers_policy(worker: &Worker, exchange: &Exchange<'_>, reply: &mut Reply) {
-    let Some(policy) = &exchange.behavior().response_headers else {
+/// Fields by policy, after the cache: they are never stored, and redirects and errors of the edge's
+/// own have them too (spec §11.1).
+fn response_headers_policy(
+    worker: &Worker,
+    arrival: &Arrival<'_>,
+    behavior: &Behavior,
+    reply: &mut Reply,
+) {
+    let Some(policy) = &behavior.response_headers else {
         return;
     };
-    policy.apply(exchange.request, &mut reply.fields);
+    policy.apply(arrival.request, &mut reply.fields);
     if let Some(timing) = &policy.server_timing
-        && timing.should_send(exchange.request, worker.dice.roll() as u32)
+        && timing.should_send(arrival.request, worker.dice.roll() as u32)
     {
-        respond::server_timing(worker, exchange, reply);
+        respond::server_timing(worker, arrival.id, arrival.now_ms, reply);
     }
 }
 
@@ -285,12 +295,6 @@ fn redirect_to_https(arrival: &Arrival<'_>, status: u16) -> Reply {
     own_fields(arrival.now_ms, &mut reply.fields);
     reply.fields.push(b"Location", &location);
     set_page(request.method, page, &mut reply);
-    // The policy of the behavior goes for its redirects too (spec §2.3).
-    let site = &arrival.served.site;
-    let (_, behavior) = site.behavior(site.object_path(request.path()));
-    if let Some(policy) = &behavior.response_headers {
-        policy.apply(request, &mut reply.fields);
-    }
     reply
 }
 

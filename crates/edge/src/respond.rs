@@ -10,6 +10,7 @@ use cache::range::{ByteRange, ContentRange, Multipart, RangeRequest, RangeSet, i
 use message::{Fields, Known, Method, RequestHead};
 use telemetry::access_log::ResultType;
 
+use crate::RequestId;
 use crate::chunks::ChunkReader;
 use crate::exchange::Exchange;
 use crate::reply::{Body, Failure, Reply};
@@ -254,7 +255,7 @@ pub(crate) fn validators(head: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
 
 /// `Server-Timing`, as the response headers policy wants it (spec §11.4). The origin's own entries
 /// stay in front of it on a miss; they were never stored.
-pub(crate) fn server_timing(worker: &Worker, exchange: &Exchange<'_>, reply: &mut Reply) {
+pub(crate) fn server_timing(worker: &Worker, id: RequestId, arrived_ms: u64, reply: &mut Reply) {
     use std::fmt::Write as _;
     let mut value = String::new();
     let millis = |us: u64| us as f64 / 1_000.0;
@@ -277,12 +278,12 @@ pub(crate) fn server_timing(worker: &Worker, exchange: &Exchange<'_>, reply: &mu
         value,
         "{outcome},cdn-pop;desc=\"{}\",cdn-rid;desc=\"{}\"",
         worker.shared.pop,
-        exchange.id.as_str(),
+        id.as_str(),
     );
     if reply.result == ResultType::Hit {
         value.push_str(",cdn-hit-layer;desc=\"EDGE\"");
     }
-    let waited_ms = worker.now_ms().saturating_sub(exchange.now_ms);
+    let waited_ms = worker.now_ms().saturating_sub(arrived_ms);
     let _ = write!(value, ",cdn-downstream-fbl;dur={waited_ms}");
     reply.fields.push(b"Server-Timing", value.as_bytes());
 }
