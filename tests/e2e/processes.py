@@ -134,7 +134,7 @@ http {{
     absolute_redirect off;
     client_max_body_size 64m;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} {listen};
         root {root};
         index index.html;
         add_header Cache-Control "max-age=3600" always;
@@ -147,15 +147,13 @@ http {{
 class Nginx(Process):
     """An nginx that serves a directory tree; `locations` is more of its configuration."""
 
-    def __init__(self, root, directory, locations=""):
-        self.root = Path(root)
+    def __init__(self, root, directory, locations="", listen="backlog=4096"):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.arguments = (directory, locations)
         config = Path(directory) / "nginx.conf"
         config.write_text(
             NGINX_CONFIG.format(
-                directory=directory, port=self.port, root=root, locations=locations
+                directory=directory, port=self.port, root=root, locations=locations, listen=listen
             )
         )
         self.start(directory)
