@@ -103,9 +103,17 @@ impl ChunkReader {
                     }
                     bytes.slice(within..)
                 }
-                Current::Chunk(reader) | Current::Passing(reader) => match reader.read().await {
+                Current::Passing(reader) => match reader.read().await {
                     Read::Data(bytes) => bytes,
-                    // The other flight has lost these bytes, or went on without us.
+                    // It went on without us, or broke off: the rest comes chunk by chunk.
+                    Read::Gone | Read::Failed => {
+                        self.current = Current::None;
+                        continue;
+                    }
+                    Read::End => return Some(Err(BrokenOff)),
+                },
+                Current::Chunk(reader) => match reader.read().await {
+                    Read::Data(bytes) => bytes,
                     Read::Gone => {
                         self.current = Current::None;
                         continue;

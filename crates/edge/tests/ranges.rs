@@ -373,7 +373,7 @@ fn an_origin_in_trouble_costs_one_chunk_and_not_the_file() {
 }
 
 #[test]
-fn a_large_file_that_breaks_off_goes_on_where_it_was() {
+fn a_large_file_that_breaks_off_is_completed_by_ranges() {
     let served = file(5 * MIB);
     let origin = Origin::scripted(move |asked, number, stream| {
         if number > 0 {
@@ -385,9 +385,12 @@ fn a_large_file_that_breaks_off_goes_on_where_it_was() {
         false
     });
     let world = World::new(&distribution(origin.address));
-    let broken = world.get("/", &[]);
-    assert!(broken.is_broken || broken.body.len() == 5 * MIB);
-    assert!(world.get("/", &[]).body == pattern(5 * MIB, 0));
+    for _ in 0..2 {
+        let whole = world.get("/", &[]);
+        assert!(!whole.is_broken && whole.body == pattern(5 * MIB, 0));
+    }
+    let asked = asked_ranges(&origin);
+    assert_eq!((asked[0].as_str(), asked.len()), ("-", 4), "{asked:?}");
 }
 
 #[test]
@@ -564,4 +567,47 @@ fn a_viewer_that_leaves_does_not_stop_a_large_file_for_others() {
     read_some(&mut second, 20 * MIB);
     assert!(second.buffer == pattern(20 * MIB, 0));
     assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn whoever_reads_whatever_at_any_pace_gets_the_right_bytes() {
+    let size = 12 * MIB + 345;
+    for (serves_ranges, is_chunked) in [(true, false), (false, false), (false, true)] {
+        let served = File {
+            serves_ranges,
+            is_chunked,
+            ..file(size)
+        };
+        let origin = Origin::serving(&served.shared());
+        let policies = edge::site::Policies::managed();
+        let world = World::with(&distribution(origin.address), &policies, |settings| {
+            settings.cache_bytes = 64 << 20;
+        });
+        let bytes = pattern(size, 0);
+        std::thread::scope(|scope| {
+            for viewer in 0..8_usize {
+                let (world, bytes) = (&world, &bytes);
+                scope.spawn(move || {
+                    for round in 0..6_usize {
+                        let dice = (viewer * 6 + round).wrapping_mul(2_654_435_761) >> 3;
+                        let target = format!("/{}", dice % 7);
+                        let (first, length) = (dice % size, 1 + dice / 7 % (3 * MIB));
+                        let last = (first + length - 1).min(size - 1);
+                        if dice.is_multiple_of(3) {
+                            let answer = world.get(&target, &[]);
+                            assert!(!answer.is_broken && answer.body == *bytes, "{target}");
+                        } else {
+                            let range = format!("bytes={first}-{last}");
+                            let answer = world.get(&target, &[("Range", &range)]);
+                            let want = match answer.status {
+                                206 => &bytes[first..=last],
+                                _ => &bytes[..],
+                            };
+                            assert!(!answer.is_broken && answer.body == want, "{target} {range}");
+                        }
+                    }
+                });
+            }
+        });
+    }
 }
