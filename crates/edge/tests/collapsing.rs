@@ -373,3 +373,83 @@ fn a_slow_viewer_of_a_small_object_holds_up_nobody() {
     drop(slow);
     assert_eq!(world.get("/", &[]).cache(), "Hit");
 }
+
+#[test]
+fn a_crowd_at_an_expired_object_makes_one_request() {
+    for renewed in [
+        "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60\r\n\r\n".to_owned(),
+        response("200 OK", &[("Cache-Control", "max-age=60")], "hello"),
+    ] {
+        let gate = Gate::default();
+        let door = gate.clone();
+        let origin = Origin::scripted(move |_, number, stream| {
+            if number > 0 {
+                door.wait();
+                return stream.write_all(renewed.as_bytes()).is_ok();
+            }
+            let fields = [("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
+            stream
+                .write_all(response("200 OK", &fields, "hello").as_bytes())
+                .is_ok()
+        });
+        let world = World::new(&distribution(origin.address));
+        world.get("/", &[]);
+        world.clock.advance_secs(61);
+        let clients = crowd(&world, 20, "/");
+        let_them_arrive();
+        gate.open();
+        assert!(
+            answers(clients)
+                .iter()
+                .all(|answer| answer.text() == "hello")
+        );
+        assert_eq!(origin.count(), 2);
+    }
+}
+
+#[test]
+fn what_becomes_cacheable_is_cached_at_once() {
+    let origin = Origin::scripted(|_, number, stream| {
+        let cache_control = if number == 0 {
+            "no-store"
+        } else {
+            "max-age=60"
+        };
+        let answer = response(
+            "200 OK",
+            &[("Cache-Control", cache_control)],
+            &number.to_string(),
+        );
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let world = World::new(&distribution(origin.address));
+    let caches: Vec<String> = (0..3)
+        .map(|_| world.get("/", &[]).cache().to_owned())
+        .collect();
+    assert_eq!(caches, ["Miss", "Miss", "Hit"]);
+}
+
+#[test]
+fn followers_get_the_answer_to_their_own_conditions_and_method() {
+    let gate = Gate::default();
+    let door = gate.clone();
+    let origin = Origin::scripted(move |_, _, stream| {
+        door.wait();
+        let fields = [("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
+        stream
+            .write_all(response("200 OK", &fields, "hello").as_bytes())
+            .is_ok()
+    });
+    let world = World::new(&distribution(origin.address));
+    let whole = crowd(&world, 2, "/");
+    let mut knows = world.client();
+    knows.ask("GET", "/", &[("If-None-Match", "\"1\"")]);
+    let mut other = world.client();
+    other.ask("GET", "/", &[("If-Match", "\"2\"")]);
+    let_them_arrive();
+    gate.open();
+    assert!(answers(whole).iter().all(|answer| answer.text() == "hello"));
+    assert_eq!(knows.read_answer("GET").unwrap().status, 304);
+    assert_eq!(other.read_answer("GET").unwrap().status, 412);
+    assert_eq!(origin.count(), 1);
+}
