@@ -167,70 +167,37 @@ fn key_headers(names: &[String], encoding: EncodingRule) -> Vec<KeyHeader> {
 }
 
 fn keyed_query(parameters: &cf::ParametersInCacheKeyAndForwardedToOrigin) -> NameRule {
-    use cf::CachePolicyQueryStringBehavior as Behavior;
     let config = &parameters.query_strings_config;
-    let names = items(
-        config
-            .query_strings
-            .as_ref()
-            .and_then(|names| names.items.as_ref()),
-    );
-    match config.query_string_behavior {
-        Behavior::None => NameRule::None,
-        Behavior::All => NameRule::All,
-        Behavior::Whitelist => NameRule::Only(names),
-        Behavior::AllExcept => NameRule::Except(names),
-    }
+    let names = config.query_strings.as_ref().map(|names| names.items());
+    name_rule(config.query_string_behavior.as_str(), names)
 }
 
 fn keyed_cookies(parameters: &cf::ParametersInCacheKeyAndForwardedToOrigin) -> NameRule {
-    use cf::CachePolicyCookieBehavior as Behavior;
     let config = &parameters.cookies_config;
-    let names = items(
-        config
-            .cookies
-            .as_ref()
-            .and_then(|names| names.items.as_ref()),
-    );
-    match config.cookie_behavior {
-        Behavior::None => NameRule::None,
-        Behavior::All => NameRule::All,
-        Behavior::Whitelist => NameRule::Only(names),
-        Behavior::AllExcept => NameRule::Except(names),
-    }
+    let names = config.cookies.as_ref().map(|names| names.items());
+    name_rule(config.cookie_behavior.as_str(), names)
 }
 
 fn sent_query(policy: &cf::OriginRequestPolicyConfig) -> NameRule {
-    use cf::OriginRequestPolicyQueryStringBehavior as Behavior;
     let config = &policy.query_strings_config;
-    let names = items(
-        config
-            .query_strings
-            .as_ref()
-            .and_then(|names| names.items.as_ref()),
-    );
-    match config.query_string_behavior {
-        Behavior::None => NameRule::None,
-        Behavior::All => NameRule::All,
-        Behavior::Whitelist => NameRule::Only(names),
-        Behavior::AllExcept => NameRule::Except(names),
-    }
+    let names = config.query_strings.as_ref().map(|names| names.items());
+    name_rule(config.query_string_behavior.as_str(), names)
 }
 
 fn sent_cookies(policy: &cf::OriginRequestPolicyConfig) -> NameRule {
-    use cf::OriginRequestPolicyCookieBehavior as Behavior;
     let config = &policy.cookies_config;
-    let names = items(
-        config
-            .cookies
-            .as_ref()
-            .and_then(|names| names.items.as_ref()),
-    );
-    match config.cookie_behavior {
-        Behavior::None => NameRule::None,
-        Behavior::All => NameRule::All,
-        Behavior::Whitelist => NameRule::Only(names),
-        Behavior::AllExcept => NameRule::Except(names),
+    let names = config.cookies.as_ref().map(|names| names.items());
+    name_rule(config.cookie_behavior.as_str(), names)
+}
+
+/// The four shapes of a behavior differ by their types alone: their words mean the same.
+fn name_rule(behavior: &str, names: Option<&[String]>) -> NameRule {
+    let names = names.unwrap_or_default().to_vec();
+    match behavior {
+        "all" => NameRule::All,
+        "whitelist" => NameRule::Only(names),
+        "allExcept" => NameRule::Except(names),
+        _ => NameRule::None,
     }
 }
 
