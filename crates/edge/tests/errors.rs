@@ -2,7 +2,7 @@
 
 mod world;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use serde_json::{Value, json};
 use world::{Answer, Origin, World, behavior, distribution, origin_json, response};
@@ -120,6 +120,9 @@ fn an_origin_that_takes_no_connection_is_let_alone_for_a_while() {
     world.clock.advance_secs(1);
     let origin = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        // An answer before the request would be no answer.
+        let read = stream.read(&mut [0; 4_096]).unwrap();
+        assert!(read > 0);
         stream
             .write_all(response("200 OK", &[], "back").as_bytes())
             .unwrap();
