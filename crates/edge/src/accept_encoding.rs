@@ -80,7 +80,7 @@ fn accepts(value: &[u8], coding: &[u8]) -> bool {
     for item in list_items(value) {
         let mut parts = item.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
-        let refused = parts.any(|parameter| is_zero_weight(parameter));
+        let refused = parts.any(is_zero_weight);
         if name.eq_ignore_ascii_case(coding) {
             return !refused;
         }

@@ -647,6 +647,9 @@ impl Flight<'_, '_> {
                 Err(error) => return self.failed(error),
             }
         }
+        if received < range.length() {
+            return self.failed(FetchError::InvalidResponse);
+        }
         worker
             .counters(exchange.served)
             .bytes_from_origin
@@ -691,7 +694,8 @@ async fn pass(worker: &Rc<Worker>, exchange: &Exchange<'_>, body: RequestBody) -
         Ok(mut response) => match response.upgraded.take() {
             Some(upgraded) => {
                 let mut fields = std::mem::take(&mut response.head.fields);
-                fields.retain(|name, _| !name.eq_ignore_ascii_case(b"content-length"));
+                // The listener says itself that the protocol is switched.
+                prepare::hop_by_hop(&mut fields);
                 let mut reply = Reply::new(101, fields, ResultType::Miss);
                 reply.length = None;
                 reply.body = Body::Tunnel(Box::new(upgraded));

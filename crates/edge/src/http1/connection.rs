@@ -97,6 +97,8 @@ struct Written {
     first_byte: Instant,
     bytes_sent: u64,
     is_complete: bool,
+    /// It is not complete because the rest of the body never came.
+    lacks_body: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
@@ -281,6 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             first_byte: started,
             bytes_sent: 0,
             is_complete: false,
+            lacks_body: false,
         };
         let body = std::mem::replace(&mut reply.body, Body::Empty);
         let result = match body {
@@ -350,6 +353,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 Some(Ok(bytes)) if left.is_none_or(|left| bytes.len() as u64 <= left) => bytes,
                 _ => {
                     self.send(out, b"", written).await?;
+                    written.lacks_body = true;
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             };
@@ -444,9 +448,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         let bytes_received = head_bytes as u64 + body_bytes - self.body_bytes_before;
         self.body_bytes_before = body_bytes;
         let counters = self.worker.counters(served);
-        let (result, detail) = match written.is_complete {
-            true => (reply.result, reply.detail),
-            false => (ResultType::Error, DetailedResult::ClientCommError),
+        let (result, detail) = match (written.is_complete, written.lacks_body) {
+            (true, _) => (reply.result, reply.detail),
+            (false, true) => (ResultType::Error, DetailedResult::OriginReadError),
+            (false, false) => (ResultType::Error, DetailedResult::ClientCommError),
         };
         let status = match written.bytes_sent {
             0 => 0,

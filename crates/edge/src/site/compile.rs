@@ -165,8 +165,8 @@ impl Compiler<'_> {
             self.error(at("DomainName"), message);
         }
         let mut spec = OriginSpec::new(&origin.id, &host);
-        self.connection(index, origin, &mut spec);
         let protocol = self.origin_kind(index, origin, &mut spec);
+        self.connection(index, origin, &mut spec);
         let host_field = |port: u16, usual: u16| match port == usual {
             true => origin.domain_name.clone(),
             false => format!("{}:{port}", origin.domain_name),
@@ -184,6 +184,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// After `origin_kind`, which sets the read timeout that another is compared with.
     fn connection(&mut self, index: usize, origin: &cf::Origin, spec: &mut OriginSpec) {
         let at = |field: &str| format!("Origins.Items[{index}].{field}");
         let attempts = origin.connection_attempts.unwrap_or(3);

@@ -2,6 +2,14 @@
 //! real sockets with a clock that the test sets, and viewers.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "Clippy sees a test only in what is marked as one"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "who waits for other threads sleeps"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
