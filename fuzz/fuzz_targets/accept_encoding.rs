@@ -15,7 +15,7 @@ fuzz_target!(|value: &[u8]| {
         assert!(!encodings.brotli || (brotli && names(b"br")));
         assert!(!encodings.absent);
         // A comma more says nothing more; it leaves the fast way.
-        let padded = [value, b" ,"].concat();
+        let padded = [b", ", value].concat();
         assert_eq!(rule.normalise(Some(&padded)), encodings);
         // What goes to the origin means the same there.
         let forwarded = encodings.forwarded().expect("the viewer sent the field");
