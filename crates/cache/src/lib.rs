@@ -10,6 +10,7 @@
 //! Read first: [`object::Object`], [`freshness::judge`], [`flight::FlightTable`],
 //! [`ram::RamStore`].
 
+mod block;
 pub mod conditional;
 pub mod flight;
 pub mod freshness;

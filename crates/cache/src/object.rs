@@ -1,24 +1,23 @@
 //! Objects: what is stored under a key, in one allocation.
 //!
 //! ```text
-//! reference count (8) │ length (8) │ packed meta (64) │ path │ extra │ head │ body
+//! owners (4) │ length (4) │ packed meta (64) │ path │ extra │ head │ body
 //! ```
 //!
 //! An object never changes after it was made; to change its meta (a revalidation), make a new one.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use thiserror::Error;
-use triomphe::{Arc, HeaderSlice, HeaderWithLength, ThinArc, UniqueArc};
 
+use crate::block::{BLOCK_OVERHEAD_BYTES, Block};
 use crate::key::CacheKey;
 use crate::limits;
 
 /// One stored response, marker or chunk: immutable, one allocation, as cheap to clone as a pointer.
 #[derive(Clone)]
-pub struct Object(ThinArc<Packed, u8>);
+pub struct Object(Block<Packed>);
 
 impl Object {
     /// Copies the parts into one allocation. `body` may come in pieces.
@@ -38,9 +37,8 @@ impl Object {
         if body_len > limits::OBJECT_BODY_BYTES_MAX {
             return Err(ObjectError::Body(body_len));
         }
-        let len = path.len() + extra.len() + head.len() + body_len;
         let parts = [path, extra, head].into_iter().chain(body.iter().copied());
-        Ok(Self(allocate(packed, len, parts)))
+        Ok(Self(Block::new(packed, parts)))
     }
 
     /// The same object with another meta: what a revalidation makes. Copies.
@@ -69,25 +67,25 @@ impl Object {
     /// The path and query that bans match against.
     #[inline]
     pub fn path(&self) -> &[u8] {
-        &self.0.slice[..self.extra_at()]
+        &self.0.bytes()[..self.extra_at()]
     }
 
     /// Names that a marker varies on, tags: by kind.
     #[inline]
     pub fn extra(&self) -> &[u8] {
-        &self.0.slice[self.extra_at()..self.head_at()]
+        &self.0.bytes()[self.extra_at()..self.head_at()]
     }
 
     /// The encoded header block.
     #[inline]
     pub fn head(&self) -> &[u8] {
-        &self.0.slice[self.head_at()..self.body_at()]
+        &self.0.bytes()[self.head_at()..self.body_at()]
     }
 
     /// The body: all of it, or this chunk's part.
     #[inline]
     pub fn body(&self) -> &[u8] {
-        &self.0.slice[self.body_at()..]
+        &self.0.bytes()[self.body_at()..]
     }
 
     /// The body as [`Bytes`] that keep the object alive: no copy, one small allocation.
@@ -104,12 +102,12 @@ impl Object {
     /// What it costs to keep: the allocation as the allocator rounds it, and its part of the index.
     #[inline]
     pub fn size_bytes(&self) -> u64 {
-        kept_bytes(self.0.slice.len() as u64)
+        kept_bytes(self.0.bytes().len() as u64)
     }
 
     #[inline]
     fn packed(&self) -> &Packed {
-        &self.0.header.header
+        self.0.header()
     }
 
     #[inline]
@@ -387,35 +385,12 @@ impl Packed {
     }
 }
 
-/// One allocation of `packed` and the `parts`, which must be `len` bytes together.
-#[allow(unsafe_code)]
-fn allocate<'a>(
-    packed: Packed,
-    len: usize,
-    parts: impl Iterator<Item = &'a [u8]>,
-) -> ThinArc<Packed, u8> {
-    let header = HeaderWithLength::new(packed, len);
-    let mut object: UniqueArc<HeaderSlice<_, [MaybeUninit<u8>]>> =
-        UniqueArc::from_header_and_uninit_slice(header, len);
-    let mut rest = &mut object.slice[..];
-    for part in parts {
-        let (here, after) = rest.split_at_mut(part.len());
-        here.write_copy_of_slice(part);
-        rest = after;
-    }
-    assert!(rest.is_empty(), "the parts fill the allocation");
-    // SAFETY: the loop wrote adjacent pieces from the start, and the assertion says that they
-    // reached the end, so every byte of the slice is initialised.
-    let object = unsafe { object.assume_init_slice_with_header() };
-    Arc::into_thin(object.shareable())
-}
-
 /// What it costs to keep an object whose parts are `len` bytes together.
 #[inline]
 pub(crate) const fn kept_bytes(len: u64) -> u64 {
-    const COUNTERS: u64 = 2 * size_of::<usize>() as u64;
     const PACKED: u64 = size_of::<Packed>() as u64;
-    allocated_bytes(COUNTERS + PACKED + len) + limits::INDEX_BYTES_PER_OBJECT as u64
+    allocated_bytes(BLOCK_OVERHEAD_BYTES as u64 + PACKED + len)
+        + limits::INDEX_BYTES_PER_OBJECT as u64
 }
 
 /// What glibc's malloc really takes for a request: 8 bytes of its own, rounded up to 16.

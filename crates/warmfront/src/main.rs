@@ -31,6 +31,11 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 use settings::{LogSettings, Sources};
 
+/// For what a request needs for a moment. Cached objects lie in the system's heap, apart from it,
+/// so that neither leaves holes in the other (see `cache`'s `block.rs`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     run(&arguments).unwrap_or_else(|error| {
