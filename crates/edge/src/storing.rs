@@ -54,7 +54,9 @@ pub(crate) fn with_pause(mut meta: Meta, now_secs: u64, pause_secs: u64) -> Meta
         None => pause_secs,
         Some(error_secs) => pause_secs.min(error_secs.max(revalidate_secs)),
     };
-    meta.fresh_secs = u32::try_from(elapsed_secs + pause_secs).unwrap_or(u32::MAX);
+    // Another flight may have paused it a moment ago: never shorter than it is fresh already.
+    let paused_secs = u32::try_from(elapsed_secs + pause_secs).unwrap_or(u32::MAX);
+    meta.fresh_secs = meta.fresh_secs.max(paused_secs);
     meta.stale_while_revalidate_secs = revalidate_secs.saturating_sub(pause_secs) as u32;
     meta.stale_if_error_secs = match error_secs {
         None => u32::MAX,
