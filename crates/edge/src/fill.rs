@@ -87,7 +87,11 @@ pub(crate) async fn fill(
                 let end = since + limits::ORPHAN_TIMEOUT;
                 match tokio::time::timeout_at(end, body.next()).await {
                     Ok(piece) => piece,
-                    Err(_) => return,
+                    Err(_) if is_abandoned(&mut leader) => return,
+                    Err(_) => {
+                        orphaned_since = None;
+                        continue;
+                    }
                 }
             }
         };
@@ -104,12 +108,8 @@ pub(crate) async fn fill(
             orphaned_since = None;
         } else if is_worth_finishing(body.length(), received) {
             orphaned_since.get_or_insert_with(tokio::time::Instant::now);
-        } else {
-            // First out of sight, so that nobody comes in between.
-            leader.leave_table();
-            if leader.readers_count() == 0 {
-                return;
-            }
+        } else if is_abandoned(&mut leader) {
+            return;
         }
         leader.room().await;
     }
@@ -123,6 +123,15 @@ pub(crate) async fn fill(
     }
     gathered.store();
     leader.finish();
+}
+
+/// Whether nobody follows, nor will. First out of sight, so that nobody comes in between.
+fn is_abandoned(leader: &mut Leader<Landing>) -> bool {
+    if leader.readers_count() > 0 {
+        return false;
+    }
+    leader.leave_table();
+    leader.readers_count() == 0
 }
 
 /// Whether a body that nobody follows any more is brought in all the same: little is missing, or,
