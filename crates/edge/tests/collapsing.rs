@@ -1,14 +1,20 @@
 //! Many viewers, one fetch.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
 use serde_json::json;
-use world::{Answer, Client, Gate, Origin, World, distribution, eventually, response};
+use world::{
+    Answer, Client, Gate, Origin, World, distribution, eventually, let_them_arrive, response,
+};
 
 const CACHED: &str = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n";
 
@@ -25,12 +31,6 @@ fn crowd(world: &World, size: usize, target: &str) -> Vec<Client> {
 fn answers(clients: Vec<Client>) -> Vec<Answer> {
     let read = |mut client: Client| client.read_answer("GET").expect("an answer");
     clients.into_iter().map(read).collect()
-}
-
-/// Time for requests that were sent to be with the edge. Nothing waits for longer than it must;
-/// too short, a test would only test less.
-fn let_them_arrive() {
-    std::thread::sleep(Duration::from_millis(50));
 }
 
 #[test]

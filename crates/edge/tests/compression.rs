@@ -1,5 +1,10 @@
 //! Compression at the edge.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,10 @@
 //! Errors: remembered, replaced by pages, and answered by another origin.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::{Read as _, Write as _};

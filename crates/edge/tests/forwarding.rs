@@ -1,5 +1,10 @@
 //! What is in the key, what reaches the origin, and what variants come of `Vary`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::Write as _;

@@ -1,5 +1,10 @@
 //! How long responses are used, how they are renewed, and what stands in when that fails.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::Write as _;
@@ -34,10 +39,17 @@ fn lifetime(fields: &[(&str, &str)], ttl: (u64, u64, u64), most: u64) -> Option<
     Some(elapsed + 1)
 }
 
+/// Fields of the origin; MinTTL, DefaultTTL and MaxTTL; for how long it is a hit.
+type LifetimeRow = (
+    &'static [(&'static str, &'static str)],
+    (u64, u64, u64),
+    Option<u64>,
+);
+
 #[test]
 fn lifetimes_follow_the_matrix_of_origin_and_policy() {
-    let day = ("Expires", "Tue, 14 Nov 2023 22:14:40 GMT"); // The clock starts 80 s earlier.
-    let rows: [(&[(&str, &str)], (u64, u64, u64), Option<u64>); 16] = [
+    const DAY: (&str, &str) = ("Expires", "Tue, 14 Nov 2023 22:14:40 GMT"); // The clock starts 80 s earlier.
+    let rows: [LifetimeRow; 16] = [
         (&[], (0, 30, 100), Some(30)),
         (&[], (0, 0, 100), None),
         (&[], (40, 30, 100), Some(40)),
@@ -55,8 +67,8 @@ fn lifetimes_follow_the_matrix_of_origin_and_policy() {
             (0, 30, 100),
             None,
         ),
-        (&[day], (0, 30, 100), Some(80)),
-        (&[day], (0, 30, 60), Some(60)),
+        (&[DAY], (0, 30, 100), Some(80)),
+        (&[DAY], (0, 30, 60), Some(60)),
         (&[("Expires", "0")], (0, 30, 100), None),
         (&[("Cache-Control", "no-store")], (0, 30, 100), None),
         (

@@ -1,5 +1,10 @@
 //! What a distribution allows, and what it adds to responses.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::net::IpAddr;

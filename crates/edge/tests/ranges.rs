@@ -1,5 +1,10 @@
 //! Ranges, and bodies too large for one object.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to Clippy"
+)]
+
 mod world;
 
 use std::io::Write as _;
@@ -414,7 +419,7 @@ fn simultaneous_ranges_share_their_chunk() {
         );
         clients.push((first, client));
     }
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    world::let_them_arrive();
     gate.open();
     for (first, mut client) in clients {
         let answer = client.read_answer("GET").unwrap();
@@ -463,7 +468,7 @@ fn variants_of_ranges_are_kept_apart() {
         );
         clients.push((language, client));
     }
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    world::let_them_arrive();
     gate.open();
     for (language, mut client) in clients {
         assert_eq!(client.read_answer("GET").unwrap().text(), language);

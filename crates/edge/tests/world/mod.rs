@@ -497,3 +497,9 @@ impl Gate {
         !result.unwrap().1.timed_out()
     }
 }
+
+/// Time for requests that were sent to be with the edge. Nothing waits for longer than it must;
+/// were it too short, a test would only test less.
+pub fn let_them_arrive() {
+    std::thread::sleep(Duration::from_millis(50));
+}
