@@ -30,7 +30,7 @@ def warmfront_path():
     path = os.environ.get("WARMFRONT") or ROOT / "target" / "release" / "warmfront"
     if not os.access(path, os.X_OK):
         raise SystemExit(f"{path} is not there; cargo build --release makes it")
-    return str(path)
+    return os.path.abspath(path)
 
 
 def nginx_path():
