@@ -1,6 +1,6 @@
 //! What goes to the origin: the tables of spec §3.4 and §3.7.
 
-use message::{Fields, Known, Method, RequestHead, Version};
+use message::{Fields, HOP_BY_HOP, Known, Method, RequestHead, Version, has_name, list_items};
 
 use crate::accept_encoding::{EncodingRule, Encodings};
 use crate::generated::Generated;
@@ -76,15 +76,6 @@ enum Default {
 
 fn default_of(name: &[u8]) -> Default {
     const NEVER: &[&str] = &[
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
         "content-length",
         "x-amz-cf-id",
         "x-forwarded-proto",
@@ -126,15 +117,11 @@ fn default_of(name: &[u8]) -> Default {
         "if-modified-since",
         "if-unmodified-since",
     ];
-    let is_in = |names: &[&str]| {
-        names
-            .iter()
-            .any(|n| n.as_bytes().eq_ignore_ascii_case(name))
-    };
     let starts_with = |prefix: &[u8]| {
         name.len() >= prefix.len() && name[..prefix.len()].eq_ignore_ascii_case(prefix)
     };
-    if is_in(NEVER) || starts_with(b"x-edge-") || starts_with(b"cloudfront-") {
+    let is_in = |names: &[&str]| has_name(names, name);
+    if is_in(HOP_BY_HOP) || is_in(NEVER) || starts_with(b"x-edge-") || starts_with(b"cloudfront-") {
         Default::Never
     } else if is_in(FORWARDED) {
         Default::Forwarded
@@ -283,6 +270,7 @@ impl ForwardRule {
         };
         fields.push(b"Host", host.unwrap_or(origin_host));
         let is_upgrade = is_websocket_upgrade(request);
+        let nominated = nominated(request);
         for (name, value) in request.iter() {
             let own = match default_of(name) {
                 Default::Fetch => *conditions == Conditions::Viewer,
@@ -293,7 +281,11 @@ impl ForwardRule {
                         && name[..14].eq_ignore_ascii_case(b"sec-websocket-"))
                 }
             };
-            if own {
+            if own
+                && !nominated
+                    .iter()
+                    .any(|other| other.eq_ignore_ascii_case(name))
+            {
                 fields.push_trusted(name, value);
             }
         }
@@ -360,6 +352,15 @@ impl ForwardRule {
             }
         }
     }
+}
+
+/// Names that the viewer's `Connection` makes hop-by-hop too; mostly none.
+fn nominated(request: &RequestHead) -> Vec<&[u8]> {
+    request
+        .known_all(Known::Connection)
+        .flat_map(list_items)
+        .filter(|item| !has_name(&["keep-alive", "close", "upgrade"], item))
+        .collect()
 }
 
 fn push_conditions(conditions: &Conditions, fields: &mut Fields) {
@@ -589,6 +590,25 @@ mod tests {
             },
             "GET"
         ));
+    }
+
+    #[test]
+    fn what_the_viewers_connection_names_goes_no_further() {
+        let rule = ForwardRule {
+            headers: HeaderRule::All,
+            ..rule()
+        };
+        let fields = compose(
+            &rule,
+            "GET",
+            &[
+                ("Connection", "close, X-Hop"),
+                ("X-Hop", "1"),
+                ("X-End", "2"),
+            ],
+        );
+        assert!(!fields.contains("x-hop"));
+        assert!(fields.contains("x-end"));
     }
 
     #[test]

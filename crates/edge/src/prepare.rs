@@ -1,37 +1,22 @@
 //! Origin responses made ready for viewers and for the store (spec §3.9).
 
 use cache::freshness::CacheControl;
-use message::{Fields, Method, list_items};
+use message::{Fields, HOP_BY_HOP, Method, has_name, list_items};
 
 use crate::exchange::Exchange;
 use crate::names::select_query;
 
 /// Removes what belongs to the connection with the origin, or is set anew on each reply.
 pub(crate) fn hop_by_hop(fields: &mut Fields) {
-    const REMOVED: &[&str] = &[
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "x-cache",
-        "x-amz-cf-id",
-        "age",
-    ];
+    const REMOVED: &[&str] = &["content-length", "x-cache", "x-amz-cf-id", "age"];
     let named: Vec<Vec<u8>> = fields
         .get_all("connection")
         .flat_map(list_items)
         .map(<[u8]>::to_ascii_lowercase)
         .collect();
     fields.retain(|name, _| {
-        !REMOVED
-            .iter()
-            .any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
+        !has_name(HOP_BY_HOP, name)
+            && !has_name(REMOVED, name)
             && !named
                 .iter()
                 .any(|removed| name.eq_ignore_ascii_case(removed))

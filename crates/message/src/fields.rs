@@ -196,6 +196,26 @@ fn split_line(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Fields that belong to one connection, in lower case; no proxy hands them on (RFC 9110 §7.6.1).
+pub const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a list of lower-case names has this one, in any case.
+pub fn has_name(names: &[&str], name: &[u8]) -> bool {
+    names
+        .iter()
+        .any(|other| other.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// The items of a comma-separated list value, trimmed, empty ones left out (RFC 9110 §5.6.1).
 /// Quoted strings may hold commas.
 pub fn list_items(value: &[u8]) -> impl Iterator<Item = &[u8]> {

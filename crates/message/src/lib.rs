@@ -15,6 +15,6 @@ mod method;
 mod request;
 
 pub use date::{format_http_date, parse_http_date, write_http_date};
-pub use fields::{Fields, ResponseHead, canonical_name, list_items};
+pub use fields::{Fields, HOP_BY_HOP, ResponseHead, canonical_name, has_name, list_items};
 pub use method::{Method, MethodSet};
 pub use request::{Field, Known, RequestHead, Version};
