@@ -69,7 +69,7 @@ pub(crate) async fn miss(
     body: RequestBody,
 ) -> Reply {
     if !exchange.is_cacheable() || forward::is_websocket_upgrade(exchange.request) {
-        return pass(worker, exchange, body).await;
+        return Box::pin(pass(worker, exchange, body)).await;
     }
     let shared = &worker.shared;
     for _ in 0..limits::JOINS_MAX {
@@ -108,7 +108,7 @@ pub(crate) async fn miss(
     let is_uncacheable = shared.uncacheable.contains(found.key, exchange.now_secs());
     if is_uncacheable && found.found.is_none() && wanted_range(exchange).is_some() {
         // Nothing would come of asking for a whole chunk but a second request.
-        return pass(worker, exchange, RequestBody::Empty).await;
+        return Box::pin(pass(worker, exchange, RequestBody::Empty)).await;
     }
     lead(worker, exchange, found, FlightTable::alone()).await
 }
@@ -324,7 +324,7 @@ impl Flight<'_, '_> {
                 Err(flight) => flight.response(response),
             },
             (Conditions::Range { bytes, .. }, _) if status == 206 => {
-                self.part(response, bytes.0).await
+                Box::pin(self.part(response, bytes.0)).await
             }
             (Conditions::Range { .. }, _) if status == 416 => {
                 // It says nothing of other ranges: whoever waits looks again.
@@ -683,7 +683,7 @@ impl Flight<'_, '_> {
     async fn pass_instead(self) -> Reply {
         let (worker, exchange) = (self.worker, self.exchange);
         self.alone();
-        pass(worker, exchange, RequestBody::Empty).await
+        Box::pin(pass(worker, exchange, RequestBody::Empty)).await
     }
 }
 
@@ -819,8 +819,9 @@ async fn ask_with(
                 let body = body.take().unwrap_or(RequestBody::Empty);
                 exchange.compose(worker, origin, conditions, body, upgrade)
             };
-            let answer =
-                origin::group::fetch_group(&worker.origins, failover, &specs, compose).await;
+            // In a box, so that the usual fetch has room for one origin only.
+            let group = origin::group::fetch_group(&worker.origins, failover, &specs, compose);
+            let answer = Box::pin(group).await;
             answer.result
         }
     };
