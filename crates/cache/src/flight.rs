@@ -3,8 +3,8 @@
 //! # Structures and locks
 //!
 //! [`FlightTable`] maps a key to its flight; one lock a shard, held for a map operation only.
-//! A flight's own lock covers its landing, its body window and its waiters; it is never held
-//! while the table's is. Nothing here waits on a lock for longer than a few moves of pointers.
+//! A flight's own lock covers its landing, its body window and its readers. The table's is taken
+//! first where both are held, which is while a follower joins. Nothing here waits on a lock for longer than a few moves of pointers.
 //!
 //! # Life
 //!
@@ -70,9 +70,8 @@ impl<T> FlightTable<T> {
     pub fn join(self: &Arc<Self>, key: CacheKey) -> Role<T> {
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(&key) {
-            let flight = Arc::clone(flight);
-            drop(shard);
-            return Role::Follower(Reader::new(flight, 0));
+            // Before the table is let go, so that the leader never counts one too few.
+            return Role::Follower(Reader::new(Arc::clone(flight), 0));
         }
         let flight = Arc::new(Flight::new());
         shard.insert(key, Arc::clone(&flight));
@@ -86,8 +85,8 @@ impl<T> FlightTable<T> {
 
     /// Follows the flight of a key if there is one.
     pub fn follow(&self, key: CacheKey) -> Option<Reader<T>> {
-        let flight = Arc::clone(self.shard(key).lock().get(&key)?);
-        Some(Reader::new(flight, 0))
+        let shard = self.shard(key).lock();
+        Some(Reader::new(Arc::clone(shard.get(&key)?), 0))
     }
 
     /// A flight that nobody else can find: for a fetch that is stored but not shared.
@@ -391,6 +390,11 @@ impl<T> Reader<T> {
             place,
             position,
         }
+    }
+
+    /// Another reader of the same flight, at its start.
+    pub fn another(&self) -> Reader<T> {
+        Reader::new(Arc::clone(&self.flight), 0)
     }
 
     /// Goes to a position; says whether the bytes there are, or will be, in the window.

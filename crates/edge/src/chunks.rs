@@ -3,15 +3,18 @@
 //! chunk at a time, so that slow viewers cost no memory and hold up nobody.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use cache::flight::{Pace, Read, Reader, Role};
+use cache::flight::{Leader, Pace, Read, Reader, Role};
 use cache::key::CacheKey;
 use cache::limits::CHUNK_BYTES;
 use cache::object::{Meta, Object, ObjectKind};
 use cache::range::{ByteRange, ContentRange, chunk_span, chunks_of};
 use message::Fields;
+use origin::OriginBody;
 
+use crate::directory::Served;
 use crate::exchange::{Exchange, Snapshot};
 use crate::fetch::{self, Landing};
 use crate::forward::Conditions;
@@ -217,7 +220,7 @@ impl Source {
         };
         let exchange = self.snapshot.exchange();
         let answer = fetch::ask(&self.worker, &exchange, &conditions).await;
-        let Ok(mut response) = answer else { return };
+        let Ok(response) = answer else { return };
         if response.head.status >= 500 {
             // The origin's trouble of the moment; what is stored is not to blame.
             return;
@@ -240,26 +243,77 @@ impl Source {
             return;
         }
         leader.land(Landing::Chunk, Pace::Slowest);
+        let chunk = Chunk {
+            head: &self.head,
+            key: self.key(index),
+            length: span.length(),
+        };
+        chunk
+            .fill(&self.worker, &self.snapshot.served, leader, response.body)
+            .await;
+    }
+}
+
+/// Brings a chunk whose bytes are coming already to all who want it, and into the store.
+pub(crate) fn bring(
+    worker: &Rc<Worker>,
+    served: &Arc<Served>,
+    head: &Object,
+    range: ByteRange,
+    body: OriginBody,
+) {
+    let index = u32::try_from(range.first / CHUNK_BYTES as u64).unwrap_or(u32::MAX);
+    let key = worker
+        .shared
+        .hasher
+        .chunk(head.key(), generation_of(head), index);
+    let Role::Leader(mut leader) = worker.shared.flights.join(key) else {
+        return;
+    };
+    leader.land(Landing::Chunk, Pace::Slowest);
+    let (worker, served, head) = (Rc::clone(worker), Arc::clone(served), head.clone());
+    tokio::task::spawn_local(async move {
+        let chunk = Chunk {
+            head: &head,
+            key,
+            length: range.length(),
+        };
+        chunk.fill(&worker, &served, leader, body).await;
+    });
+}
+
+/// A chunk on its way.
+struct Chunk<'a> {
+    head: &'a Object,
+    key: CacheKey,
+    length: u64,
+}
+
+impl Chunk<'_> {
+    async fn fill(
+        &self,
+        worker: &Worker,
+        served: &Served,
+        leader: Leader<Landing>,
+        mut body: OriginBody,
+    ) {
         let mut parts: Vec<Bytes> = Vec::new();
         let mut received = 0;
-        while let Some(piece) = response.body.next().await {
+        while let Some(piece) = body.next().await {
             let Ok(bytes) = piece else { return };
             received += bytes.len() as u64;
-            if received > span.length() {
+            if received > self.length {
                 return;
             }
             parts.push(bytes.clone());
             leader.push(bytes);
         }
-        if received == span.length() {
-            self.worker
-                .counters(&self.snapshot.served)
-                .bytes_from_origin
-                .add(received);
+        if received == self.length {
+            worker.counters(served).bytes_from_origin.add(received);
             store_chunk(
-                &self.worker,
+                worker,
                 &self.head.meta(),
-                self.key(index),
+                self.key,
                 self.head.path(),
                 &parts,
             );

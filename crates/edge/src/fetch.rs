@@ -8,12 +8,14 @@ use cache::freshness::{self, State, Verdict};
 use cache::headblock;
 use cache::limits::CHUNK_BYTES;
 use cache::object::{Meta, Object, ObjectFlags, ObjectKind};
-use cache::range::{ContentRange, RangeSet, RangeSpec};
-use message::{Fields, Known, Method, ResponseHead};
+use cache::range::{ByteRange, ContentRange, RangeSet, RangeSpec};
+use message::{Fields, Known, Method};
 use origin::{FetchError, OriginResponse, RequestBody};
 use telemetry::access_log::ResultType;
 use telemetry::metrics::OriginErrorKind;
 
+use crate::arriving::Arriving;
+use crate::chunks;
 use crate::compress::{self, Compressor};
 use crate::exchange::Exchange;
 use crate::fill::{self, Filling};
@@ -44,21 +46,6 @@ pub(crate) enum Landing {
     Failed(Failure),
     /// The bytes of one chunk.
     Chunk,
-}
-
-/// A response whose body is on its way into the store.
-pub(crate) struct Arriving {
-    pub head: ResponseHead,
-    /// Length of the body when it is known.
-    pub length: Option<u64>,
-    /// From when on it answers no newcomers.
-    expires_at_secs: u64,
-    /// The head that is in the store already, for large bodies that can be read by ranges.
-    pub object: Option<Object>,
-    pub generation: u64,
-    /// Names that the response varies on, and the leader's values of them.
-    vary: Vec<String>,
-    material: Vec<u8>,
 }
 
 /// Answers an exchange that the store cannot answer.
@@ -137,12 +124,6 @@ fn variant_on_its_way(
     }
 }
 
-impl Arriving {
-    fn is_for(&self, worker: &Worker, exchange: &Exchange<'_>) -> bool {
-        self.vary.is_empty() || variant_material(worker, exchange, &self.vary) == self.material
-    }
-}
-
 enum Followed {
     Reply(Reply),
     /// The answer is not for sharing.
@@ -170,59 +151,12 @@ async fn follow(worker: &Rc<Worker>, exchange: &Exchange<'_>, reader: Reader<Lan
             if exchange.now_secs() >= arriving.expires_at_secs {
                 return Followed::Alone;
             }
-            match arriving_reply(worker, exchange, &arriving, reader, ResultType::Hit) {
+            match arriving.reply(worker, exchange, reader, ResultType::Hit) {
                 Some(reply) => Followed::Reply(reply),
                 None => Followed::Alone,
             }
         }
     }
-}
-
-/// The reply that follows a response on its way into the store; `None` when its first bytes are
-/// gone already.
-fn arriving_reply(
-    worker: &Rc<Worker>,
-    exchange: &Exchange<'_>,
-    arriving: &Arriving,
-    mut reader: Reader<Landing>,
-    result: ResultType,
-) -> Option<Reply> {
-    if let Some(object) = &arriving.object {
-        return respond::from_object(worker, exchange, object, result);
-    }
-    if !reader.seek(0) {
-        return None;
-    }
-    let head = &arriving.head;
-    let result = if head.status >= 400 {
-        ResultType::Error
-    } else {
-        result
-    };
-    let mut fields = worker.fields();
-    fields.extend_from(&head.fields);
-    if head.status == 200 && respond::has_conditions(exchange.request) {
-        let (etag, last_modified) = (head.fields.get("etag"), head.fields.get("last-modified"));
-        match respond::evaluate_with(exchange.request, etag, last_modified) {
-            cache::conditional::Decision::Proceed => {}
-            cache::conditional::Decision::NotModified => {
-                let fields = cache::conditional::fields_for_304(&fields);
-                let mut reply = Reply::new(304, fields, result);
-                reply.length = None;
-                return Some(reply);
-            }
-            cache::conditional::Decision::PreconditionFailed => {
-                return Some(Reply::new(412, Fields::new(), ResultType::Error));
-            }
-        }
-    }
-    let mut reply = Reply::new(head.status, fields, result);
-    reply.length = arriving.length;
-    if exchange.request.method != Method::Head {
-        let left = arriving.length;
-        reply.body = Body::Stream(Box::new(Stream::Flight { reader, left }));
-    }
-    Some(reply)
 }
 
 /// Fetches for all who follow.
@@ -550,6 +484,7 @@ impl Flight<'_, '_> {
         }
         let material = variant_material(worker, exchange, &names);
         let arriving = Arriving {
+            serves_ranges: filling.meta.flags.contains(RANGES),
             head,
             length,
             expires_at_secs: now_secs + u64::from(lifetime.fresh_secs),
@@ -580,7 +515,7 @@ impl Flight<'_, '_> {
         self.leader
             .land(Landing::Response(Arc::clone(&arriving)), pace);
         let reader = self.leader.reader();
-        let reply = arriving_reply(worker, exchange, &arriving, reader, ResultType::Miss);
+        let reply = arriving.reply(worker, exchange, reader, ResultType::Miss);
         let served = Arc::clone(exchange.served);
         let task = fill::fill(Rc::clone(worker), served, self.leader, body, filling);
         tokio::task::spawn_local(task);
@@ -591,10 +526,11 @@ impl Flight<'_, '_> {
         reply
     }
 
-    /// One chunk of a representation that nothing was known of: its head and this chunk are
-    /// stored, and whatever else is wanted is fetched chunk by chunk.
+    /// One chunk of a representation that nothing was known of. When it is everything, it is an
+    /// ordinary response; else its head is stored at once and the chunk while it streams, and
+    /// whatever else is wanted is fetched chunk by chunk.
     async fn part(self, mut response: OriginResponse, first: u64) -> Reply {
-        let (worker, exchange) = (self.worker, self.exchange);
+        let exchange = self.exchange;
         let range = response
             .head
             .fields
@@ -607,61 +543,70 @@ impl Flight<'_, '_> {
         else {
             return self.released(response);
         };
+        response.head.status = 200;
+        response.head.fields.remove("content-range");
+        if !response.head.fields.contains("accept-ranges") {
+            response
+                .head
+                .fields
+                .push_trusted(b"Accept-Ranges", b"bytes");
+        }
+        // Stored as it is, it would stand in the way of the compressed form.
+        if coding_for(exchange, &response.head, Some(total_bytes)).is_some() {
+            return self.pass_instead().await;
+        }
+        if range.first == 0 && range.length() == total_bytes {
+            return match response.body.length() {
+                Some(length) if length != total_bytes => self.failed(FetchError::InvalidResponse),
+                _ => self.response(response),
+            };
+        }
         let is_asked = range.first == first
             && (range.length() == CHUNK_BYTES as u64 || range.last + 1 == total_bytes);
         let now_secs = self.now_secs();
         let verdict = judge(exchange, 200, &response.head.fields, now_secs);
-        let Verdict::Store(lifetime) = verdict else {
-            return self.pass_instead().await;
-        };
-        let is_everything = range.length() == total_bytes;
-        let can_be_joined = is_everything || has_range_validator(&response.head.fields);
-        let whole = ResponseHead {
-            status: 200,
-            fields: response.head.fields.clone(),
-        };
-        // Stored as it is, it would stand in the way of the compressed form.
-        let is_compressed_whole = coding_for(exchange, &whole, Some(total_bytes)).is_some();
-        if !is_asked || !can_be_joined || is_compressed_whole {
-            return self.pass_instead().await;
+        let can_be_joined = has_range_validator(&response.head.fields);
+        match verdict {
+            Verdict::Store(lifetime) if is_asked && can_be_joined => {
+                self.head_and_chunk(response, range, total_bytes, &lifetime, now_secs)
+            }
+            _ => self.pass_instead().await,
         }
-        let names = varies_on(exchange, &response.head.fields);
-        let mut fields = std::mem::take(&mut response.head.fields);
-        let unstored = prepare::for_store(exchange, &mut fields);
-        fields.remove("content-range");
+    }
+
+    /// Stores the head of a large representation, and starts its first known chunk on its way.
+    fn head_and_chunk(
+        self,
+        response: OriginResponse,
+        range: ByteRange,
+        total_bytes: u64,
+        lifetime: &freshness::Lifetime,
+        now_secs: u64,
+    ) -> Reply {
+        let (worker, exchange) = (self.worker, self.exchange);
+        let OriginResponse {
+            mut head,
+            body,
+            timing,
+            ..
+        } = response;
+        let names = varies_on(exchange, &head.fields);
+        let unstored = prepare::for_store(exchange, &mut head.fields);
         let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names));
+        meta.kind = ObjectKind::Head;
         meta.status = 200;
         meta.scope = exchange.served.site.scope;
         meta.flags = RANGES;
         meta.total_bytes = total_bytes;
-        set_lifetime(&mut meta, &lifetime, now_secs);
-        let mut parts = Vec::new();
-        let mut received = 0;
-        while let Some(piece) = response.body.next().await {
-            match piece {
-                Ok(bytes) if received + bytes.len() as u64 <= range.length() => {
-                    received += bytes.len() as u64;
-                    parts.push(bytes);
-                }
-                Ok(_) => return self.failed(FetchError::InvalidResponse),
-                Err(error) => return self.failed(error),
-            }
-        }
-        if received < range.length() {
-            return self.failed(FetchError::InvalidResponse);
-        }
-        worker
-            .counters(exchange.served)
-            .bytes_from_origin
-            .add(received);
-        let part = fill::Part {
-            meta,
-            range,
-            parts: &parts,
+        set_lifetime(&mut meta, lifetime, now_secs);
+        let path = prepare::path(exchange);
+        let generation = worker.dice.roll().to_le_bytes();
+        let block = headblock::encode(&head.fields);
+        let Ok(object) = Object::new(&meta, &path, &generation, &block, &[]) else {
+            return self.failed(FetchError::HeadTooBig);
         };
-        let Some(object) = part.store(worker, &prepare::path(exchange), &fields) else {
-            return self.failed(FetchError::InvalidResponse);
-        };
+        worker.shared.store.insert(object.clone());
+        chunks::bring(worker, exchange.served, &object, range, body);
         let reply = respond::from_object(worker, exchange, &object, ResultType::Miss);
         if lifetime.fresh_secs == 0 {
             self.alone();
@@ -675,7 +620,7 @@ impl Flight<'_, '_> {
         let mut reply =
             reply.unwrap_or_else(|| Reply::error(Failure::of_fetch(FetchError::Incomplete)));
         reply.fields.extend_from(&unstored);
-        reply.origin = Some(response.timing);
+        reply.origin = Some(timing);
         reply
     }
 

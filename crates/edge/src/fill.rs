@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cache::flight::Leader;
-use cache::headblock;
 use cache::limits::CHUNK_BYTES;
 use cache::object::{Meta, Object, ObjectKind};
-use cache::range::ByteRange;
-use message::Fields;
 use origin::OriginBody;
 
 use crate::chunks::store_chunk;
@@ -199,36 +196,5 @@ impl Gathered<'_> {
         if let Some(object) = object {
             self.worker.shared.store.insert(object);
         }
-    }
-}
-
-/// One chunk-aligned part of a representation, fetched by a range request.
-pub(crate) struct Part<'a> {
-    pub meta: Meta,
-    pub range: ByteRange,
-    pub parts: &'a [Bytes],
-}
-
-impl Part<'_> {
-    /// Stores the head and this chunk, or, where the part is everything, the whole object.
-    pub fn store(&self, worker: &Worker, path: &[u8], fields: &Fields) -> Option<Object> {
-        let head = headblock::encode(fields);
-        let slices: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
-        let is_everything = self.range.length() == self.meta.total_bytes;
-        let object = if is_everything && self.meta.total_bytes <= CHUNK_BYTES as u64 {
-            Object::new(&self.meta, path, b"", &head, &slices).ok()?
-        } else {
-            let generation = worker.dice.roll();
-            let index = u32::try_from(self.range.first / CHUNK_BYTES as u64).ok()?;
-            let key = worker.shared.hasher.chunk(self.meta.key, generation, index);
-            store_chunk(worker, &self.meta, key, path, self.parts);
-            let meta = Meta {
-                kind: ObjectKind::Head,
-                ..self.meta
-            };
-            Object::new(&meta, path, &generation.to_le_bytes(), &head, &[]).ok()?
-        };
-        worker.shared.store.insert(object.clone());
-        Some(object)
     }
 }

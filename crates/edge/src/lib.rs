@@ -9,6 +9,7 @@
 //! Read first: `pipeline.rs`, [`site::Site`], `fetch.rs`, [`Edge`].
 
 pub mod accept_encoding;
+mod arriving;
 pub mod check;
 mod chunks;
 mod clients;

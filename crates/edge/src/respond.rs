@@ -56,7 +56,7 @@ pub(crate) fn from_object(
     reply
         .fields
         .append_wire(|out| headblock::write_wire(object.head(), out));
-    push_age(exchange, object, &mut reply.fields);
+    push_age(exchange, object, &mut reply);
     if meta.flags.contains(ObjectFlags::HEAD_ONLY) {
         reply.length = None;
         return Some(reply);
@@ -130,44 +130,57 @@ fn in_part(
             set_range(&mut reply, range, total_bytes);
             reply.body = body_of(worker, exchange, object, range)?;
         }
-        RangeRequest::Multi(ranges) => {
-            let boundary = format!("{:016x}{:016x}", worker.dice.roll(), worker.dice.roll());
-            let content_type = headblock::find_token(object.head(), Token::CONTENT_TYPE)
-                .map(|value| value.to_bytes().into_owned());
-            let multipart = Multipart {
-                boundary: &boundary,
-                content_type: content_type.as_deref(),
-                total_bytes,
-            };
-            reply.status = 206;
-            reply.length = Some(multipart.body_bytes(&ranges));
-            reply.fields.remove("content-type");
-            reply
-                .fields
-                .push_with(b"Content-Type", |out| multipart.write_content_type(out));
-            let mut parts = MultipartStream::default();
-            for range in ranges {
-                let mut head = Vec::new();
-                multipart.write_part_head(range, &mut head);
-                parts.push(head, body_of(worker, exchange, object, range)?);
-            }
-            let mut end = Vec::new();
-            multipart.write_end(&mut end);
-            parts.push(end, Body::Empty);
-            reply.body = Body::Stream(Box::new(Stream::Multipart(parts)));
-        }
-        RangeRequest::Unsatisfiable => {
-            reply.status = 416;
-            reply.length = Some(0);
-            reply.result = ResultType::Error;
-            reply.fields.remove("content-type");
-            let range = ContentRange::Unsatisfied { total_bytes };
-            reply
-                .fields
-                .push_with(b"Content-Range", |out| range.write_value(out));
-        }
+        RangeRequest::Multi(ranges) => set_ranges(worker, &mut reply, &ranges, |range| {
+            body_of(worker, exchange, object, range)
+        })?,
+        RangeRequest::Unsatisfiable => set_unsatisfied(&mut reply, total_bytes),
     }
     Some(reply)
+}
+
+/// Makes a reply, that has the head and the length of the whole, one of several ranges.
+pub(crate) fn set_ranges(
+    worker: &Worker,
+    reply: &mut Reply,
+    ranges: &[ByteRange],
+    mut body_of: impl FnMut(ByteRange) -> Option<Body>,
+) -> Option<()> {
+    let boundary = format!("{:016x}{:016x}", worker.dice.roll(), worker.dice.roll());
+    let content_type = reply.fields.get("content-type").map(<[u8]>::to_vec);
+    let multipart = Multipart {
+        boundary: &boundary,
+        content_type: content_type.as_deref(),
+        total_bytes: reply.length?,
+    };
+    reply.status = 206;
+    reply.length = Some(multipart.body_bytes(ranges));
+    reply.fields.remove("content-type");
+    reply
+        .fields
+        .push_with(b"Content-Type", |out| multipart.write_content_type(out));
+    let mut parts = MultipartStream::default();
+    for range in ranges {
+        let mut head = Vec::new();
+        multipart.write_part_head(*range, &mut head);
+        parts.push(head, body_of(*range)?);
+    }
+    let mut end = Vec::new();
+    multipart.write_end(&mut end);
+    parts.push(end, Body::Empty);
+    reply.body = Body::Stream(Box::new(Stream::Multipart(parts)));
+    Some(())
+}
+
+/// Makes a reply one that says that there is no such range.
+pub(crate) fn set_unsatisfied(reply: &mut Reply, total_bytes: u64) {
+    reply.status = 416;
+    reply.length = Some(0);
+    reply.result = ResultType::Error;
+    reply.fields.remove("content-type");
+    let range = ContentRange::Unsatisfied { total_bytes };
+    reply
+        .fields
+        .push_with(b"Content-Range", |out| range.write_value(out));
 }
 
 /// Makes a reply one of a single range.
@@ -195,17 +208,21 @@ fn not_modified(
     reply
         .fields
         .append_wire(|out| headblock::write_wire_except(object.head(), except, out));
-    push_age(exchange, object, &mut reply.fields);
+    push_age(exchange, object, &mut reply);
     reply.length = None;
     reply
 }
 
+/// On hits; on a miss only where another cache before us told an age already (spec §3.9, §17.1).
 #[inline]
-fn push_age(exchange: &Exchange<'_>, object: &Object, fields: &mut Fields) {
+fn push_age(exchange: &Exchange<'_>, object: &Object, reply: &mut Reply) {
     let meta = object.meta();
+    if reply.result == ResultType::Miss && meta.initial_age_secs == 0 {
+        return;
+    }
     let stored_at_secs = u64::from(meta.stored_at_secs);
     let age_secs = age_secs(stored_at_secs, meta.initial_age_secs, exchange.now_secs());
-    fields.push_number(b"Age", age_secs);
+    reply.fields.push_number(b"Age", age_secs);
 }
 
 pub(crate) fn has_conditions(request: &RequestHead) -> bool {

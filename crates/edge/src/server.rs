@@ -137,6 +137,7 @@ impl Edge {
         let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| vec![]).collect();
         for address in &config.http {
             let mut address = *address;
+            refuse_taken(address).map_err(|source| StartError::Listen { address, source })?;
             for listeners in &mut sockets {
                 let listener =
                     listen(address).map_err(|source| StartError::Listen { address, source })?;
@@ -301,6 +302,15 @@ fn swap(shared: &Shared, sites: Vec<Site>) -> Result<(), SwapError> {
     shared
         .registry
         .retain(|id| ids.iter().any(|kept| kept == id));
+    Ok(())
+}
+
+/// The workers' sockets share an address, and would share it with another process too, which would
+/// silently take a part of the viewers: so it is tried alone first.
+fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() != 0 {
+        drop(std::net::TcpListener::bind(address)?);
+    }
     Ok(())
 }
 

@@ -298,7 +298,14 @@ impl<'a> Exchange<'a> {
     async fn open(&mut self) -> Result<(Link, UpgradeReceiver), FetchError> {
         let timing = &mut self.timing;
         // In a box: a connection is opened once for many exchanges, and takes much room.
-        Box::pin(connect::open(self.shared, &self.pool, self.origin, self.scheme, timing)).await
+        Box::pin(connect::open(
+            self.shared,
+            &self.pool,
+            self.origin,
+            self.scheme,
+            timing,
+        ))
+        .await
     }
 
     /// Whether a request that a closed connection swallowed may be sent again: the origin cannot
