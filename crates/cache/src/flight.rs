@@ -4,7 +4,8 @@
 //!
 //! [`FlightTable`] maps a key to its flight; one lock a shard, held for a map operation only.
 //! A flight's own lock covers its landing, its body window and its readers. The table's is taken
-//! first where both are held, which is while a follower joins. Nothing here waits on a lock for longer than a few moves of pointers.
+//! first where both are held, which is while a follower joins. Nothing here waits on a lock for
+//! longer than a few moves of pointers.
 //!
 //! # Life
 //!

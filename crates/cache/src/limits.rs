@@ -12,7 +12,8 @@ pub const OBJECT_BODY_BYTES_MAX: usize = 2 * CHUNK_BYTES;
 pub const OBJECT_HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// What the index keeps for each object besides its allocation: the slot (24), the hash table at
-/// its emptiest (5 bytes for each of 16/7 buckets, 12), and the ghosts (4 bytes each, at most 4 of them, 16).
+/// its emptiest (5 bytes for each of 16/7 buckets, 12), and the ghosts (4 bytes
+/// each, at most 4 of them, 16).
 pub const INDEX_BYTES_PER_OBJECT: usize = 52;
 
 /// The most shards of a RAM store.

@@ -25,7 +25,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     let size = prop_oneof![8 => 0..2_000usize, 4 => 0..40_000usize, 1 => 200_000..300_000usize];
     prop_oneof![
         6 => any::<u8>().prop_map(Operation::Get),
-        6 => (any::<u8>(), size).prop_map(|(key, body_bytes)| Operation::Insert { key, body_bytes }),
+        6 => (any::<u8>(), size)
+            .prop_map(|(key, body_bytes)| Operation::Insert { key, body_bytes }),
         1 => any::<u8>().prop_map(Operation::Remove),
         1 => (0..32u8).prop_map(Operation::RetainAbove),
     ]

@@ -5,9 +5,27 @@ use memchr::memchr;
 ///
 /// Invariant: only [`Fields::push`] adds, and it refuses names and values that would break a
 /// line, so a line always ends at its first CR LF.
-#[derive(Clone, Default, Eq, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Fields {
     lines: Vec<u8>,
+    /// Bits of the names that may be there (see [`name_bit`]); most look-ups find none and end
+    /// here. A bit stays when its field goes.
+    names: u64,
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Fields) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for Fields {}
+
+/// A bit for a name, by its length and its first letter in any case.
+#[inline]
+fn name_bit(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, |byte| byte | 0x20);
+    1 << ((name.len() + usize::from(first) * 7) % 64)
 }
 
 impl Fields {
@@ -20,6 +38,7 @@ impl Fields {
     pub fn with_capacity(bytes: usize) -> Fields {
         Fields {
             lines: Vec::with_capacity(bytes),
+            names: 0,
         }
     }
 
@@ -37,6 +56,7 @@ impl Fields {
     #[inline]
     pub fn push_trusted(&mut self, name: &[u8], value: &[u8]) {
         debug_assert!(is_token(name) && is_value(value));
+        self.names |= name_bit(name);
         self.lines.reserve(name.len() + value.len() + 4);
         self.lines.extend_from_slice(name);
         self.lines.extend_from_slice(b": ");
@@ -47,6 +67,7 @@ impl Fields {
     /// Appends a field whose value `write` appends to the buffer; it must not write CR or LF.
     #[inline]
     pub fn push_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        self.names |= name_bit(name);
         self.lines.extend_from_slice(name);
         self.lines.extend_from_slice(b": ");
         write(&mut self.lines);
@@ -61,22 +82,32 @@ impl Fields {
     /// Appends whole lines that `write` makes; each is well formed and ends in CR LF.
     #[inline]
     pub fn append_wire(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // Any name may be among them.
+        self.names = u64::MAX;
         write(&mut self.lines);
         debug_assert!(self.lines.is_empty() || self.lines.ends_with(b"\r\n"));
     }
 
     /// The first field of that name (case-insensitive), without surrounding white space.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| v)
+        self.get_all(name).next()
     }
 
     /// Every field of that name, in order.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
+        let rest = if self.may_have(name.as_bytes()) {
+            self.lines.as_slice()
+        } else {
+            &[]
+        };
+        (Lines { rest })
             .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
+    }
+
+    #[inline]
+    fn may_have(&self, name: &[u8]) -> bool {
+        self.names & name_bit(name) != 0
     }
 
     /// Whether a field of that name is there.
@@ -91,7 +122,8 @@ impl Fields {
 
     /// Removes every field of that name; says whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.retain(|other, _| !other.eq_ignore_ascii_case(name.as_bytes()))
+        self.may_have(name.as_bytes())
+            && self.retain(|other, _| !other.eq_ignore_ascii_case(name.as_bytes()))
     }
 
     /// Keeps the fields for which `keep` says so; says whether any was removed.
@@ -125,11 +157,13 @@ impl Fields {
     /// Appends fields that are already in wire form and came from a `Fields`.
     pub fn extend_from(&mut self, other: &Fields) {
         self.lines.extend_from_slice(&other.lines);
+        self.names |= other.names;
     }
 
     /// Removes all fields and keeps the memory.
     pub fn clear(&mut self) {
         self.lines.clear();
+        self.names = 0;
     }
 
     /// Whether there is no field.
@@ -211,9 +245,12 @@ pub const HOP_BY_HOP: &[&str] = &[
 
 /// Whether a list of lower-case names has this one, in any case.
 pub fn has_name(names: &[&str], name: &[u8]) -> bool {
-    names
-        .iter()
-        .any(|other| other.as_bytes().eq_ignore_ascii_case(name))
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    names.iter().any(|other| {
+        other.len() == name.len()
+            && other.as_bytes().first() == Some(&first)
+            && other.as_bytes().eq_ignore_ascii_case(name)
+    })
 }
 
 /// The items of a comma-separated list value, trimmed, empty ones left out (RFC 9110 §5.6.1).
@@ -251,10 +288,17 @@ pub fn list_items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether the bytes are a token, the form of field names and methods (RFC 9110 §5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    const ALLOWED: [bool; 256] = {
+        let (mut allowed, mut byte) = ([false; 256], 0);
+        while byte < 256 {
+            allowed[byte] = matches!(byte as u8,
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\''
+                | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+            byte += 1;
+        }
+        allowed
+    };
+    !bytes.is_empty() && bytes.iter().all(|byte| ALLOWED[usize::from(*byte)])
 }
 
 /// Whether the bytes may stand in a field value: no CR, LF, NUL or other control but tab.

@@ -311,7 +311,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_is_read_as_it_was_written(unix_ms in -62_167_219_200_000i64..=253_402_300_799_999) {
+        fn a_time_is_read_as_it_was_written(
+            unix_ms in -62_167_219_200_000i64..=253_402_300_799_999,
+        ) {
             let time = Timestamp::from_unix_ms(unix_ms);
             prop_assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
         }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! worker: Record ─ LogHandle::write ─> 64 KiB batch ─┐ bounded channel
-//! worker: Record ─ LogHandle::write ─> 64 KiB batch ─┼──> writer thread ─> <id>.<hour>.<unique>.log
-//!                                                    ┘                     └ hour over ─> ….gz
+//! worker: Record ─ LogHandle::write ─> 64 KiB batch ─┼──> writer ─> <id>.<hour>.<unique>.log
+//!                                                    ┘              └ hour over ─> ….gz
 //! ```
 //!
 //! A batch holds lines of one distribution and one UTC hour. A worker formats a line in place, for

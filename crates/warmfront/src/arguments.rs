@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::limits::TRACE_OBJECTS_MAX;
+
 /// The open CloudFront and Route 53.
 #[derive(Debug, Parser)]
 #[command(name = "warmfront", version, about, arg_required_else_help = true)]
@@ -176,7 +178,7 @@ pub struct TraceArguments {
     pub requests: u64,
     /// Objects that are asked for again and again
     #[arg(long, value_name = "N", default_value_t = 100_000, requires = "generate",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::TRACE_OBJECTS_MAX)))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(TRACE_OBJECTS_MAX)))]
     pub objects: u32,
     /// How uneven their popularity is: exponent of Zipf's law, from 0 to 5
     #[arg(long, value_name = "EXPONENT", default_value_t = 0.9, requires = "generate",

@@ -49,6 +49,10 @@ pub enum ServeError {
 pub fn serve(sources: &Sources) -> Result<ExitCode, ServeError> {
     let settings = sources.read()?;
     crate::log::start(settings.log);
+    // Each connection is a file; Debian's usual 1,024 would be the first bound that viewers meet.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

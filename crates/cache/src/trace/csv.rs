@@ -229,7 +229,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panicking(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panicking(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = read(&bytes);
         }
     }
