@@ -37,7 +37,8 @@ pub enum PatternError {
 impl PathPattern {
     /// Reads a pattern.
     pub fn parse(text: &str) -> Result<PathPattern, PatternError> {
-        if text.is_empty() || text.len() > 255 {
+        // The leading `/` does not count, since it may be left out.
+        if text.is_empty() || text.strip_prefix('/').unwrap_or(text).len() > 255 {
             return Err(PatternError::Length(text.to_owned()));
         }
         let allowed = |c: &char| c.is_ascii_alphanumeric() || "_-.*?$/~\"'@:+&%".contains(*c);
@@ -174,6 +175,12 @@ mod tests {
         assert!(PathPattern::parse("/a b").is_err());
         assert!(PathPattern::parse("").is_err());
         assert!(PathPattern::parse(&"a".repeat(256)).is_err());
+        let longest = PathPattern::parse(&"a".repeat(255)).unwrap();
+        assert_eq!(
+            PathPattern::parse(longest.as_str()).unwrap(),
+            longest,
+            "it can be read again"
+        );
     }
 
     #[test]
