@@ -44,7 +44,7 @@ pub fn write_http_date(epoch_secs: u64, out: &mut Vec<u8>) {
 
 /// Year, month and day of a count of days since 1970-01-01 in the Gregorian calendar. Years are
 /// counted from March, so that the leap day is the last of its year.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
+pub fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;

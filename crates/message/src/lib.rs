@@ -14,7 +14,7 @@ pub mod limits;
 mod method;
 mod request;
 
-pub use date::{format_http_date, parse_http_date, write_http_date};
+pub use date::{civil_from_days, format_http_date, parse_http_date, write_http_date};
 pub use fields::{Fields, HOP_BY_HOP, ResponseHead, canonical_name, has_name, list_items};
 pub use method::{Method, MethodSet};
 pub use request::{Field, Known, RequestHead, Version};

@@ -1,5 +1,7 @@
 //! UTC dates from epoch time: as the first two fields of a line, and as an hour in a file name.
 
+use message::civil_from_days;
+
 /// The last second that has a four-digit year.
 const SECOND_MAX: u64 = 253_402_300_799;
 
@@ -40,7 +42,7 @@ impl DateCache {
     fn update(&mut self, second: u64) {
         self.second = second;
         let second = second.min(SECOND_MAX);
-        let (year, month, day) = civil_date(second / 86_400);
+        let (year, month, day) = civil_from_days(second / 86_400);
         let of_day = second % 86_400;
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         let text = format!("{year:04}-{month:02}-{day:02}\t{hour:02}:{minute:02}:{second:02}");
@@ -51,28 +53,8 @@ impl DateCache {
 /// `YYYY-MM-DD-HH` of the `hour`th hour since the epoch.
 pub(crate) fn hour_text(hour: u64) -> String {
     let hour = hour.min(SECOND_MAX / 3600);
-    let (year, month, day) = civil_date(hour / 24);
+    let (year, month, day) = civil_from_days(hour / 24);
     format!("{year:04}-{month:02}-{day:02}-{:02}", hour % 24)
-}
-
-/// Year, month and day of the `days`th day since the epoch, by counting in years that begin in
-/// March, so that the leap day is the last.
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468; // Since 0000-03-01.
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
@@ -132,7 +114,7 @@ mod tests {
         for year in 1970..2400 {
             for (month, length) in lengths(year).into_iter().enumerate() {
                 for day in 1..=length {
-                    assert_eq!(civil_date(days), (year, month as u64 + 1, day));
+                    assert_eq!(civil_from_days(days), (year, month as u64 + 1, day));
                     days += 1;
                 }
             }
