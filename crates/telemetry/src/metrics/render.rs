@@ -92,7 +92,7 @@ fn render_origin(page: &mut Page<'_>, sites: &Sites) {
     page.site_counter(sites, "warmfront_revalidations_total", help, |t| {
         t.revalidations
     });
-    let help = "Bytes received from origins, headers included.";
+    let help = "Bytes of bodies received from origins.";
     page.site_counter(sites, "warmfront_origin_bytes_total", help, |t| {
         t.bytes_from_origin
     });
