@@ -1,7 +1,6 @@
 //! Sites: distributions compiled for serving.
 
 mod compile;
-mod managed;
 mod pattern;
 mod policies;
 mod rules;

@@ -13,7 +13,7 @@ use shapes::cloudfront::{
 };
 use shapes::{ShapeError, Structure};
 
-use super::managed;
+use documents::managed;
 use check::{validate_cache, validate_origin_request};
 
 /// Longest policy file: a list of all policies that an account may have is far shorter.

@@ -1,0 +1,110 @@
+//! Keys: where documents lie.
+//!
+//! ```text
+//! cloudfront/distribution/E123             Resource<DistributionConfig>
+//! cloudfront/cache-policy/<uuid>           Resource<CachePolicyConfig>, and so on by collection
+//! cloudfront/invalidation/E123/I456        Resource<InvalidationBatch>
+//! claims/<kind>/<what>                     the id of the one that has it: aliases, names, references
+//! guards/<collection>                      put with every write to the collection
+//! history/<key>/0000000007                 a past version of what lies under the key
+//! tags/<arn>                               tags
+//! access/key/AKIA…                         access keys
+//! audit/<time>-<event id>                  who changed what
+//! nodes/<id>                               Node, bound to its lease
+//! ```
+//!
+//! Edges watch everything below [`CLOUDFRONT`] and nothing else.
+
+/// All that edges read.
+pub const CLOUDFRONT: &str = "cloudfront/";
+/// The nodes that live.
+pub const NODES: &str = "nodes/";
+/// Who changed what, by time.
+pub const AUDIT: &str = "audit/";
+/// Access keys.
+pub const ACCESS_KEYS: &str = "access/key/";
+/// Past versions.
+pub const HISTORY: &str = "history/";
+
+/// Collection of distributions.
+pub const DISTRIBUTION: &str = "distribution";
+/// Collection of cache policies.
+pub const CACHE_POLICY: &str = "cache-policy";
+/// Collection of origin request policies.
+pub const ORIGIN_REQUEST_POLICY: &str = "origin-request-policy";
+/// Collection of response headers policies.
+pub const RESPONSE_HEADERS_POLICY: &str = "response-headers-policy";
+/// Collection of continuous deployment policies.
+pub const CONTINUOUS_DEPLOYMENT_POLICY: &str = "continuous-deployment-policy";
+/// Collection of invalidations, by distribution.
+pub const INVALIDATION: &str = "invalidation";
+
+/// Key of a member of a CloudFront collection. The id of an invalidation is `E123/I456`.
+pub fn resource(collection: &str, id: &str) -> String {
+    format!("{CLOUDFRONT}{collection}/{id}")
+}
+
+/// Prefix of a CloudFront collection.
+pub fn collection(collection: &str) -> String {
+    format!("{CLOUDFRONT}{collection}/")
+}
+
+/// Collection and id of a key below [`CLOUDFRONT`].
+pub fn parse(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(CLOUDFRONT)?.split_once('/')
+}
+
+/// Key of the claim on something that only one may have. What is claimed may be of any form.
+pub fn claim(kind: &str, what: &str) -> String {
+    format!("claims/{kind}/{what}")
+}
+
+/// Key that every write to a collection puts.
+pub fn guard(collection: &str) -> String {
+    format!("guards/{collection}")
+}
+
+/// Key of a version, counted from 1, of what lies under a key.
+pub fn history(key: &str, version: u64) -> String {
+    format!("{HISTORY}{key}/{version:010}")
+}
+
+/// Prefix of all versions of what lies under a key.
+pub fn versions(key: &str) -> String {
+    format!("{HISTORY}{key}/")
+}
+
+/// Key of the tags of a resource.
+pub fn tags(arn: &str) -> String {
+    format!("tags/{arn}")
+}
+
+/// Key of an access key.
+pub fn access_key(id: &str) -> String {
+    format!("{ACCESS_KEYS}{id}")
+}
+
+/// Key of a node.
+pub fn node(id: &str) -> String {
+    format!("{NODES}{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_key_says_its_collection_and_id() {
+        let key = resource(INVALIDATION, "E1/I2");
+        assert_eq!(key, "cloudfront/invalidation/E1/I2");
+        assert_eq!(parse(&key), Some(("invalidation", "E1/I2")));
+        assert_eq!(parse("nodes/n1"), None);
+    }
+
+    #[test]
+    fn versions_sort_by_number() {
+        let key = resource(DISTRIBUTION, "E1");
+        assert!(history(&key, 9) < history(&key, 10));
+        assert!(history(&key, 10).starts_with(&versions(&key)));
+    }
+}
