@@ -1,1 +1,108 @@
-//! The AWS-compatible API.
+//! The AWS-compatible API: CloudFront, its key value stores' data, CloudTrail's look at the audit
+//! record, what of STS and IAM clients ask at their start, and a few operations of Warmfront's own.
+//!
+//! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
+//! signature, permission, input by the service's model, then the operation, which reads and
+//! commits documents in the store. It keeps no state of its own, so that there may be many. What it
+//! does not do: listen on sockets, serve viewers, know who is connected. Nodes learn of changes
+//! from the store alone; whether a distribution can be served is asked of [`SiteCheck`].
+//!
+//! Read `api.rs` (life of a call), [`cloudfront`] (the table of operations), `resource.rs` (what
+//! all resources have in common) first.
+
+mod api;
+mod audit;
+mod call;
+mod change;
+pub mod cloudfront;
+mod cloudtrail;
+mod error;
+mod iam;
+pub mod identity;
+mod ids;
+mod key_values;
+pub mod limits;
+mod nodes;
+mod resource;
+mod service;
+mod sts;
+mod warmfront;
+
+use std::sync::Arc;
+
+use documents::Resource;
+use shapes::ShapeError;
+use shapes::cloudfront::{
+    CachePolicyConfig, DistributionConfig, OriginRequestPolicyConfig, ResponseHeadersPolicyConfig,
+};
+use store::Store;
+
+pub use call::Origin;
+pub use error::ApiError;
+
+/// What an installation is called by its clients.
+#[derive(Clone, Debug)]
+pub struct ControlConfig {
+    /// Twelve digits.
+    pub account_id: String,
+    /// Distributions' own names lie under this one.
+    pub domain: String,
+}
+
+/// Says whether edges could serve a distribution. Edges implement it; the API asks before it
+/// accepts a change, so that what is accepted can be served.
+pub trait SiteCheck: Send + Sync {
+    /// Everything that keeps the distribution from being served, with where in the config it is.
+    fn check(
+        &self,
+        distribution: &Resource<DistributionConfig>,
+        policies: &CustomPolicies,
+    ) -> Vec<ShapeError>;
+}
+
+/// The policies, besides the managed ones, that a distribution names, by id.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct CustomPolicies {
+    pub cache: Vec<(String, CachePolicyConfig)>,
+    pub origin_request: Vec<(String, OriginRequestPolicyConfig)>,
+    pub response_headers: Vec<(String, ResponseHeadersPolicyConfig)>,
+}
+
+/// What the node that this API runs on knows of what it serves.
+pub trait LocalNode: Send + Sync {
+    /// What became of a request, or would, as [`warmfront`] documents; `None` without an edge here.
+    fn explain(&self, question: &serde_json::Value) -> Option<Result<serde_json::Value, String>>;
+}
+
+/// The API.
+pub struct Control {
+    store: Arc<dyn Store>,
+    config: ControlConfig,
+    sites: Arc<dyn SiteCheck>,
+    node: Arc<dyn LocalNode>,
+    signatures: sigv4::Verifier,
+}
+
+impl Control {
+    /// An API over a store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        config: ControlConfig,
+        sites: Arc<dyn SiteCheck>,
+        node: Arc<dyn LocalNode>,
+    ) -> Control {
+        Control {
+            store,
+            config,
+            sites,
+            node,
+            signatures: sigv4::Verifier::default(),
+        }
+    }
+
+    /// `arn:aws:cloudfront::<account>:<resource>`.
+    fn arn(&self, resource: &str) -> String {
+        format!("arn:aws:cloudfront::{}:{resource}", self.config.account_id)
+    }
+}

@@ -1,0 +1,5 @@
+//! To be written.
+
+use crate::service::Entry;
+
+pub(super) const OPERATIONS: &[Entry] = &[];

@@ -1,0 +1,27 @@
+//! The API without sockets: operations in, documents in the store out.
+
+mod anycast;
+mod audit;
+mod concurrency;
+mod connection_groups;
+mod continuous_deployment;
+mod distributions;
+mod field_level_encryption;
+mod functions;
+mod history;
+mod http;
+mod identity;
+mod invalidations;
+mod key_groups;
+mod key_value_stores;
+mod lists;
+mod monitoring;
+mod origin_access;
+mod policies;
+mod realtime_logs;
+mod tags;
+mod tenants;
+mod trust_stores;
+mod validation;
+mod vpc_origins;
+mod world;

@@ -1,0 +1,146 @@
+//! An API over an empty store, and what the tests say to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use control::identity::{Caller, Policy};
+use control::{ApiError, Control, ControlConfig, CustomPolicies, LocalNode, Origin, SiteCheck};
+use documents::{Node, Resource, Role, encode, keys};
+use serde_json::{Value, json};
+use shapes::ShapeError;
+use shapes::cloudfront::DistributionConfig;
+use store::{Sqlite, Store, Txn};
+
+/// An API and its store.
+pub struct World {
+    pub control: Control,
+    pub store: Arc<dyn Store>,
+    pub caller: Caller,
+    /// The time; every call takes a second.
+    now_ms: AtomicU64,
+}
+
+/// Every site can be served, but for those whose comment begins with `unserveable`.
+struct Sites;
+
+impl SiteCheck for Sites {
+    fn check(
+        &self,
+        distribution: &Resource<DistributionConfig>,
+        _: &CustomPolicies,
+    ) -> Vec<ShapeError> {
+        if !distribution.config.comment.starts_with("unserveable") {
+            return Vec::new();
+        }
+        vec![ShapeError {
+            path: "DistributionConfig.Comment".to_owned(),
+            message: "says that it cannot be served".to_owned(),
+        }]
+    }
+}
+
+struct NoNode;
+
+impl LocalNode for NoNode {
+    fn explain(&self, _: &Value) -> Option<Result<Value, String>> {
+        None
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
+        let config = ControlConfig {
+            account_id: "123456789012".to_owned(),
+            domain: "cdn.localhost".to_owned(),
+        };
+        World {
+            control: Control::new(
+                Arc::clone(&store),
+                config,
+                Arc::new(Sites),
+                Arc::new(NoNode),
+            ),
+            store,
+            caller: Caller {
+                access_key_id: "AKIAEXAMPLE".to_owned(),
+                user_name: "root".to_owned(),
+                arn: "arn:aws:iam::123456789012:root".to_owned(),
+                policy: Policy::administrator(),
+            },
+            now_ms: AtomicU64::new(1_790_000_000_000),
+        }
+    }
+
+    /// What an operation of CloudFront gives; input and output as the AWS CLI has them.
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let origin = Origin {
+            address: "127.0.0.1".parse().unwrap(),
+            user_agent: "test".to_owned(),
+            region: "us-east-1".to_owned(),
+            request_id: "request".to_owned(),
+            event_source: "cloudfront.amazonaws.com",
+        };
+        let now_ms = self.now_ms.fetch_add(1_000, Ordering::Relaxed);
+        let caller = &self.caller;
+        let answer = self.control.invoke(operation, input, caller, &origin, now_ms);
+        answer.await
+    }
+
+    /// What an operation gives that must succeed.
+    pub async fn ok(&self, operation: &str, input: Value) -> Value {
+        match self.call(operation, input).await {
+            Ok(output) => output,
+            Err(error) => panic!("{operation}: {} {}: {}", error.status, error.code, error.message),
+        }
+    }
+
+    /// Status and code of an operation that must fail.
+    pub async fn fail(&self, operation: &str, input: Value) -> (u16, String) {
+        match self.call(operation, input).await {
+            Ok(output) => panic!("{operation} succeeds: {output}"),
+            Err(error) => (error.status, error.code.to_string()),
+        }
+    }
+
+    /// A living edge that has applied everything up to a revision.
+    pub async fn edge(&self, id: &str, applied: u64) {
+        let node = Node {
+            id: id.to_owned(),
+            roles: vec![Role::Edge],
+            pop: "LOC1-C1".to_owned(),
+            http: Vec::new(),
+            started_ms: 0,
+            applied,
+            refused: Default::default(),
+        };
+        let txn = Txn::new().put(keys::node(id), encode(&node));
+        self.store.commit(txn).await.unwrap();
+    }
+
+    /// A distribution of one origin; gives its output.
+    pub async fn distribution(&self, caller_reference: &str) -> Value {
+        let input = json!({ "DistributionConfig": distribution(caller_reference) });
+        self.ok("CreateDistribution", input).await
+    }
+}
+
+/// A config with all that the API requires, and no more.
+pub fn distribution(caller_reference: &str) -> Value {
+    json!({
+        "CallerReference": caller_reference,
+        "Comment": "",
+        "Enabled": true,
+        "Origins": { "Quantity": 1, "Items": [{
+            "Id": "o", "DomainName": "origin.example.com",
+            "CustomOriginConfig": {
+                "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
+            },
+        }]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "o",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        },
+    })
+}
