@@ -145,18 +145,24 @@ pub struct Service {
 }
 
 impl Service {
-    /// `cloudfront`.
-    pub fn name(&self) -> String {
-        self.metadata.service_id.to_lowercase().replace(' ', "")
+    /// As botocore names it: `cloudfront-keyvaluestore`.
+    pub fn name(&self) -> &str {
+        let Metadata {
+            uid, api_version, ..
+        } = &self.metadata;
+        let name = uid.strip_suffix(api_version.as_str()).unwrap_or(uid);
+        name.trim_end_matches('-')
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    pub service_id: String,
+    /// The name and the version: `cloudfront-2020-05-31`.
+    pub uid: String,
     pub api_version: String,
     pub protocol: String,
+    pub target_prefix: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -240,6 +246,8 @@ pub struct Shape {
     _box: Option<IgnoredAny>,
     #[serde(rename = "deprecated")]
     _deprecated: Option<IgnoredAny>,
+    #[serde(rename = "deprecatedMessage")]
+    _deprecated_message: Option<IgnoredAny>,
     #[serde(rename = "documentation")]
     _documentation: Option<IgnoredAny>,
 }
@@ -259,6 +267,11 @@ pub struct Member {
     pub streaming: bool,
     #[serde(default)]
     pub deprecated: bool,
+    #[serde(rename = "deprecatedMessage")]
+    _deprecated_message: Option<IgnoredAny>,
+    // Tells clients which endpoint to call; whoever was called has no use for it.
+    #[serde(rename = "contextParam")]
+    _context_param: Option<IgnoredAny>,
     #[serde(rename = "box")]
     _box: Option<IgnoredAny>,
     #[serde(rename = "documentation")]

@@ -12,8 +12,32 @@ mod reduce;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The services whose shapes Warmfront speaks: botocore's name, API version.
-const SERVICES: &[(&str, &str)] = &[("cloudfront", "2020-05-31")];
+/// A service whose shapes Warmfront speaks.
+struct Spoken {
+    /// botocore's name for it.
+    name: &'static str,
+    api_version: &'static str,
+    /// The only operations that are kept, with their shapes; every one if none is named.
+    operations: &'static [&'static str],
+}
+
+const SERVICES: &[Spoken] = &[
+    Spoken {
+        name: "cloudfront",
+        api_version: "2020-05-31",
+        operations: &[],
+    },
+    Spoken {
+        name: "cloudfront-keyvaluestore",
+        api_version: "2022-07-26",
+        operations: &[],
+    },
+    Spoken {
+        name: "cloudtrail",
+        api_version: "2013-11-01",
+        operations: &["LookupEvents"],
+    },
+];
 
 const USAGE: &str = "\
 usage: cargo xtask shapes [--model FILE.json[.gz]]
@@ -42,14 +66,22 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn refresh_all() -> Outcome {
     let package = botocore::install(&workspace().join("target/xtask/botocore"))?;
-    for (service, api_version) in SERVICES {
-        refresh(&package.model(service, api_version)?, &package.release)?;
+    for spoken in SERVICES {
+        let model = package.model(spoken.name, spoken.api_version)?;
+        refresh(&model, &package.release)?;
     }
     Ok(())
 }
 
 fn refresh(source: &Path, release: &str) -> Outcome {
-    let service = botocore::read(source)?;
+    let mut service = botocore::read(source)?;
+    let spoken = SERVICES.iter().find(|spoken| spoken.name == service.name());
+    let Some(spoken) = spoken else {
+        return Err(format!("{} is no service of SERVICES", service.name()).into());
+    };
+    if !spoken.operations.is_empty() {
+        reduce::keep_operations(&mut service, spoken.operations);
+    }
     let reduced = reduce::reduce(&service, release)?;
     let target = workspace().join(format!("crates/shapes/models/{}.json", service.name()));
     std::fs::write(&target, &reduced)?;

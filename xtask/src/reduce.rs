@@ -8,17 +8,71 @@ use serde_json::{Map, Value, json};
 
 use crate::botocore::{Body, Member, Namespace, Operation, Service, Shape};
 
+/// Drops every operation that is not named, and the shapes that only those need.
+pub fn keep_operations(service: &mut Service, names: &[&str]) {
+    let Service {
+        operations, shapes, ..
+    } = service;
+    operations
+        .0
+        .retain(|(name, _)| names.contains(&name.as_str()));
+    let mut needed: Vec<String> = operations
+        .0
+        .iter()
+        .flat_map(
+            |(
+                _,
+                Operation {
+                    input,
+                    output,
+                    errors,
+                    ..
+                },
+            )| { input.iter().chain(output).chain(errors) },
+        )
+        .map(|body| body.shape.clone())
+        .collect();
+    let mut seen = 0;
+    while let Some(name) = needed.get(seen) {
+        seen += 1;
+        let shape = shapes.0.iter().find(|(other, _)| other == name);
+        let Some((
+            _,
+            Shape {
+                members,
+                member,
+                key,
+                value,
+                ..
+            },
+        )) = shape
+        else {
+            continue;
+        };
+        let members = members.0.iter().map(|(_, member)| member);
+        for below in members.chain(member).chain(key).chain(value) {
+            if !needed.contains(&below.shape) {
+                needed.push(below.shape.clone());
+            }
+        }
+    }
+    shapes.0.retain(|(name, _)| needed.contains(name));
+}
+
 /// Renders the reduced model of `service` as a JSON document.
 pub fn reduce(service: &Service, release: &str) -> Result<String, serde_json::Error> {
     let metadata = &service.metadata;
     let mut text = String::from("{\n");
     for (key, value) in [
         ("source", release),
-        ("service", &service.name()),
+        ("service", service.name()),
         ("apiVersion", &metadata.api_version),
         ("protocol", &metadata.protocol),
     ] {
         text.push_str(&format!("\"{key}\": {},\n", json!(value)));
+    }
+    if let Some(prefix) = &metadata.target_prefix {
+        text.push_str(&format!("\"targetPrefix\": {},\n", json!(prefix)));
     }
     text.push_str("\"shapes\": {\n");
     text.push_str(&lines(&service.shapes.0, shape)?);
@@ -169,7 +223,8 @@ mod tests {
 
     const MODEL: &str = r#"{
         "version": "2.0", "documentation": "<p>Prose.</p>",
-        "metadata": {"serviceId": "Cloud Things", "apiVersion": "2020-05-31", "protocol": "rest-xml"},
+        "metadata": {"uid": "cloud-things-2020-05-31", "apiVersion": "2020-05-31",
+            "protocol": "rest-xml"},
         "operations": {"MakeThing": {
             "name": "MakeThing2020_05_31", "documentation": "<p>Prose.</p>",
             "http": {"method": "POST", "requestUri": "/thing", "responseCode": 201},
@@ -192,7 +247,7 @@ mod tests {
 
     const REDUCED: &str = r#"{
 "source": "a test",
-"service": "cloudthings",
+"service": "cloud-things",
 "apiVersion": "2020-05-31",
 "protocol": "rest-xml",
 "shapes": {
@@ -210,6 +265,25 @@ mod tests {
     fn a_reduced_model_keeps_constraints_and_wire_order_and_drops_prose() {
         let service = serde_json::from_str(MODEL).unwrap();
         assert_eq!(reduce(&service, "a test").unwrap(), REDUCED);
+    }
+
+    #[test]
+    fn the_operations_kept_bring_their_shapes_and_no_others() {
+        let model = MODEL.replace(
+            r#""operations": {"#,
+            r#""operations": {"FindThing": {"name": "FindThing",
+                "http": {"method": "POST", "requestUri": "/"}, "errors": [{"shape": "NoThing"}]},"#,
+        );
+        for (kept, shapes) in [
+            ("MakeThing", &["string", "Thing", "NoThing"][..]),
+            ("FindThing", &["NoThing"]),
+        ] {
+            let mut service: Service = serde_json::from_str(&model).unwrap();
+            keep_operations(&mut service, &[kept]);
+            let names: Vec<_> = service.shapes.0.iter().map(|(name, _)| name).collect();
+            assert_eq!(service.operations.0.len(), 1);
+            assert_eq!(names, shapes);
+        }
     }
 
     #[test]
