@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -13,7 +14,8 @@ pub struct Model {
     pub source: String,
     pub service: String,
     pub api_version: String,
-    pub protocol: String,
+    pub protocol: Protocol,
+    pub target_prefix: Option<String>,
     pub shapes: BTreeMap<String, Shape>,
     pub operations: BTreeMap<String, Operation>,
 }
@@ -24,6 +26,33 @@ impl Model {
             .get(name)
             .ok_or_else(|| format!("shape {name} is named but absent"))
     }
+
+    /// The one XML namespace that the service's documents have. Models name it at what clients
+    /// write, and leave it out at what they read.
+    pub fn xml_namespace(&self) -> Result<Option<&str>, String> {
+        let bodies = self.operations.values().flat_map(|o| &o.input);
+        let bodies = bodies.filter_map(|body| body.xml_namespace.as_ref());
+        let members = self.shapes.values().flat_map(|shape| &shape.members);
+        let members = members.filter_map(|member| member.xml_namespace.as_ref());
+        let mut found = None;
+        for Namespace { uri } in bodies.chain(members) {
+            if found.is_some_and(|found| found != uri) {
+                return Err(format!("two XML namespaces: {found:?} and {uri}"));
+            }
+            found = Some(uri);
+        }
+        Ok(found.map(String::as_str))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub enum Protocol {
+    #[serde(rename = "rest-xml")]
+    RestXml,
+    #[serde(rename = "rest-json")]
+    RestJson,
+    #[serde(rename = "json")]
+    Json,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -128,6 +157,9 @@ pub struct Fault {
     pub http_status_code: u16,
     #[serde(default)]
     pub sender_fault: bool,
+    // Only the query protocol says it; the others say the shape's name.
+    #[serde(rename = "code")]
+    _code: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

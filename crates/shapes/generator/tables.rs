@@ -6,24 +6,33 @@ use super::model::{Body, Item, Kind, Member, Model, Operation, Shape};
 use super::names;
 
 pub fn write(model: &Model, code: &mut String) -> Result<(), String> {
+    let Model {
+        service,
+        api_version,
+        protocol,
+        target_prefix,
+        ..
+    } = model;
+    let namespace = model.xml_namespace()?;
     let _ = writeln!(
         code,
         "/// The service whose shapes these are.\n\
-         pub static SERVICE: Service = Service {{ name: {:?}, api_version: {:?}, protocol: {:?}, \
+         pub static SERVICE: Service = Service {{ name: {service:?}, \
+         api_version: {api_version:?}, protocol: Protocol::{protocol:?}, \
+         xml_namespace: {namespace:?}, target_prefix: {target_prefix:?}, \
          operations: OPERATIONS }};\n",
-        model.service, model.api_version, model.protocol
     );
     let _ = writeln!(
         code,
         "/// Every shape as a table, which checks and codecs walk.\n\
-         pub mod shape {{\n    use crate::schema::{{Bounds, Kind, Location, Member, Shape}};\n"
+         pub mod shape {{\n    use crate::schema::{{Bounds, Kind, Member, Shape}};\n"
     );
     for (name, entry) in model
         .shapes
         .iter()
         .filter(|(_, entry)| !entry.is_bare_error())
     {
-        shape(name, entry, code)?;
+        shape(model, name, entry, code)?;
     }
     let _ = writeln!(
         code,
@@ -39,16 +48,21 @@ pub fn write(model: &Model, code: &mut String) -> Result<(), String> {
          pub static OPERATIONS: &[Operation] = &["
     );
     for (name, entry) in &model.operations {
-        operation(name, entry, code);
+        operation(model, name, entry, code)?;
     }
     code.push_str("];\n");
     Ok(())
 }
 
-fn shape(name: &str, shape: &Shape, code: &mut String) -> Result<(), String> {
+fn shape(model: &Model, name: &str, shape: &Shape, code: &mut String) -> Result<(), String> {
     let kind = match shape.kind {
         Kind::Structure => {
-            let members: String = shape.members.iter().map(member).collect();
+            let members: Result<String, _> = shape
+                .members
+                .iter()
+                .map(|entry| member(model, entry))
+                .collect();
+            let members = members?;
             let (payload, is_union) = (&shape.payload, shape.union);
             format!(
                 "Kind::Structure {{ members: &[{members}], payload: {payload:?}, is_union: {is_union} }}"
@@ -93,7 +107,18 @@ fn shape(name: &str, shape: &Shape, code: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-fn member(member: &Member) -> String {
+fn member(model: &Model, member: &Member) -> Result<String, String> {
+    // The parts of an HTTP message that are not its body hold text, and times there have a form of
+    // their own, which no service here has needed yet.
+    let kind = model.shape(&member.shape)?.kind;
+    if member.location.is_some()
+        && matches!(
+            kind,
+            Kind::Structure | Kind::List | Kind::Timestamp | Kind::Blob
+        )
+    {
+        return Err(format!("{} is a {kind:?} outside a body", member.name));
+    }
     let mut text = format!(
         "Member::new({:?}, &{})",
         member.name,
@@ -103,32 +128,39 @@ fn member(member: &Member) -> String {
         text.push_str(".required()");
     }
     if let Some(location) = member.location {
-        let _ = write!(text, ".located(Location::{location:?})");
+        let _ = write!(text, ".located(crate::schema::Location::{location:?})");
     }
     if let Some(name) = &member.location_name {
         let _ = write!(text, ".wire_name({name:?})");
     }
-    if let Some(namespace) = &member.xml_namespace {
-        let _ = write!(text, ".xml_namespace({:?})", namespace.uri);
-    }
     if member.deprecated {
         text.push_str(".deprecated()");
     }
-    text + ", "
+    Ok(text + ", ")
 }
 
 fn error(name: &str, shape: &Shape, code: &mut String) {
-    let Some(fault) = &shape.error else { return };
+    let (status, is_senders_fault) = match &shape.error {
+        Some(fault) => (fault.http_status_code, fault.sender_fault),
+        // What JSON 1.1 makes of an error that says nothing else.
+        None if shape.exception => (400, true),
+        None => return,
+    };
     let _ = writeln!(
         code,
-        "    pub static {}: ErrorShape = ErrorShape {{ code: {name:?}, status: {}, is_senders_fault: {} }};",
+        "    pub static {}: ErrorShape = ErrorShape {{ code: {name:?}, status: {status}, \
+         is_senders_fault: {is_senders_fault} }};",
         names::constant(name),
-        fault.http_status_code,
-        fault.sender_fault,
     );
 }
 
-fn operation(name: &str, operation: &Operation, code: &mut String) {
+fn operation(
+    model: &Model,
+    name: &str,
+    operation: &Operation,
+    code: &mut String,
+) -> Result<(), String> {
+    let namespace = model.xml_namespace()?;
     let errors: Vec<_> = operation
         .errors
         .iter()
@@ -136,26 +168,28 @@ fn operation(name: &str, operation: &Operation, code: &mut String) {
         .collect();
     let _ = writeln!(
         code,
-        "    Operation {{ name: {name:?}, method: {:?}, uri: {:?}, status: {}, input: {}, output: {}, errors: &[{}] }},",
+        "    Operation {{ name: {name:?}, protocol: Protocol::{:?}, method: {:?}, uri: {:?}, \
+         status: {}, input: {}, output: {}, errors: &[{}] }},",
+        model.protocol,
         operation.method,
         operation.request_uri,
         operation.response_code,
-        body(operation.input.as_ref()),
-        body(operation.output.as_ref()),
+        body(operation.input.as_ref(), namespace),
+        body(operation.output.as_ref(), namespace),
         errors.join(", "),
     );
+    Ok(())
 }
 
-fn body(body: Option<&Body>) -> String {
+fn body(body: Option<&Body>, namespace: Option<&str>) -> String {
     let Some(Body {
         shape,
         location_name,
-        xml_namespace,
+        ..
     }) = body
     else {
         return "None".to_owned();
     };
-    let namespace = xml_namespace.as_ref().map(|namespace| &namespace.uri);
     format!(
         "Some(Body {{ shape: &shape::{}, wire_name: {:?}, xml_namespace: {namespace:?} }})",
         names::constant(shape),

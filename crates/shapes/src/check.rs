@@ -3,6 +3,8 @@
 //! [`check_types`] says what keeps a document from being the structure at all, [`check_bounds`]
 //! what is out of its bounds, [`unknown_members`] what nobody will read.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::limits::{PROBLEMS_MAX, QUOTED_CHARS_MAX};
@@ -218,10 +220,15 @@ fn quoted(shape: &Shape, value: &Value) -> String {
         Value::Array(_) => "a list".into(),
         Value::Null => "null".into(),
         _ if shape.is_sensitive => "the value".into(),
-        Value::String(text) => match text.char_indices().nth(QUOTED_CHARS_MAX) {
-            Some((end, _)) => format!("'{}…'", &text[..end]),
-            None => format!("'{text}'"),
-        },
+        Value::String(text) => format!("'{}'", cut(text)),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// As much of a text as a message quotes.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }

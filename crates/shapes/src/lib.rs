@@ -24,13 +24,18 @@
 //! ```
 
 pub mod check;
+mod codec;
 mod json;
 pub mod limits;
 mod path;
+pub mod rest;
 mod scalar;
 pub mod schema;
+mod wire_json;
+pub mod xml;
 
 pub use check::{check_bounds, check_types, unknown_members};
+pub use codec::Decoded;
 pub use json::{from_json, from_value};
 pub use path::ShapeError;
 pub use scalar::{Blob, Timestamp};
@@ -43,7 +48,29 @@ pub mod cloudfront {
     use serde::{Deserialize, Serialize};
 
     use crate::scalar::{Blob, Timestamp, quantity};
-    use crate::schema::{Body, Operation, Service, Shape, Structure};
+    use crate::schema::{Body, Operation, Protocol, Service, Shape, Structure};
 
     include!(concat!(env!("OUT_DIR"), "/cloudfront.rs"));
+}
+
+/// The data plane of CloudFront's key value stores, API version 2022-07-26.
+#[allow(missing_docs)]
+pub mod cloudfront_keyvaluestore {
+    use serde::{Deserialize, Serialize};
+
+    use crate::scalar::Timestamp;
+    use crate::schema::{Body, Operation, Protocol, Service, Shape, Structure};
+
+    include!(concat!(env!("OUT_DIR"), "/cloudfront-keyvaluestore.rs"));
+}
+
+/// AWS CloudTrail, API version 2013-11-01: `LookupEvents` alone.
+#[allow(missing_docs)]
+pub mod cloudtrail {
+    use serde::{Deserialize, Serialize};
+
+    use crate::scalar::Timestamp;
+    use crate::schema::{Body, Operation, Protocol, Service, Shape, Structure};
+
+    include!(concat!(env!("OUT_DIR"), "/cloudtrail.rs"));
 }

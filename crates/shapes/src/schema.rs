@@ -1,7 +1,7 @@
 //! The tables that describe shapes at run time, as the model has them.
 //!
 //! Generated code holds one [`Shape`] a shape (`cloudfront::shape::ORIGIN`) and one [`Operation`]
-//! an operation. Checks walk them now; the XML and query codecs and the API's router will.
+//! an operation. Checks and codecs walk them, and so does the router of requests.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,10 +19,33 @@ pub struct Service {
     pub name: &'static str,
     /// The version that its clients speak: `2020-05-31`.
     pub api_version: &'static str,
-    /// How it writes requests and responses: `rest-xml`, `json`, ….
-    pub protocol: &'static str,
-    /// What it can be asked to do.
+    /// How it writes requests and responses.
+    pub protocol: Protocol,
+    /// The XML namespace of its documents.
+    pub xml_namespace: Option<&'static str>,
+    /// What stands before an operation's name, and a dot, in `X-Amz-Target`.
+    pub target_prefix: Option<&'static str>,
+    /// What it can be asked to do, in name order.
     pub operations: &'static [Operation],
+}
+
+impl Service {
+    /// The operation of that name.
+    pub fn operation(&self, name: &str) -> Option<&'static Operation> {
+        let found = self.operations.binary_search_by_key(&name, |o| o.name);
+        found.ok().map(|index| &self.operations[index])
+    }
+}
+
+/// How a service writes its requests and responses on HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Members have places on the message; bodies are XML.
+    RestXml,
+    /// Members have places on the message; bodies are JSON.
+    RestJson,
+    /// AWS JSON 1.1: every member is in a JSON body, and `X-Amz-Target` names the operation.
+    Json,
 }
 
 /// One shape: a structure, a list, or a scalar with its constraints.
@@ -118,13 +141,23 @@ pub struct Member {
     pub location: Location,
     /// Its name there: the XML element, the header, the query parameter or the placeholder.
     pub wire_name: &'static str,
-    /// The XML namespace that its element declares.
-    pub xml_namespace: Option<&'static str>,
     /// Whether AWS advises against it.
     pub is_deprecated: bool,
 }
 
 impl Member {
+    /// The items' shape, if the member is a list whose items stand beside its siblings in XML.
+    pub(crate) fn flattened_item(&self) -> Option<&'static Shape> {
+        match self.shape.kind {
+            Kind::List {
+                item,
+                is_flattened: true,
+                ..
+            } => Some(item),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn new(name: &'static str, shape: &'static Shape) -> Self {
         Self {
             name,
@@ -132,7 +165,6 @@ impl Member {
             is_required: false,
             location: Location::Body,
             wire_name: name,
-            xml_namespace: None,
             is_deprecated: false,
         }
     }
@@ -152,11 +184,6 @@ impl Member {
         self
     }
 
-    pub(crate) const fn xml_namespace(mut self, uri: &'static str) -> Self {
-        self.xml_namespace = Some(uri);
-        self
-    }
-
     pub(crate) const fn deprecated(mut self) -> Self {
         self.is_deprecated = true;
         self
@@ -168,6 +195,8 @@ impl Member {
 pub struct Operation {
     /// `CreateDistribution`.
     pub name: &'static str,
+    /// How it is written, as every operation of its service.
+    pub protocol: Protocol,
     /// `POST`.
     pub method: &'static str,
     /// The path, with `{placeholders}`, and the query that tells it from its like:

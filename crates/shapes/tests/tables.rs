@@ -10,7 +10,7 @@ use shapes::cloudfront::{
     OriginRequestPolicyConfig, ResponseHeadersPolicyConfig, SERVICE, TestFunctionRequest,
     TrafficConfig, error, shape,
 };
-use shapes::schema::{Kind, Location, Member, Operation, Shape};
+use shapes::schema::{Kind, Location, Member, Operation, Protocol, Shape};
 use shapes::{Structure, check_types, from_value, unknown_members};
 
 #[test]
@@ -60,7 +60,7 @@ fn operations_say_how_http_carries_them() {
         (SERVICE.name, SERVICE.api_version),
         ("cloudfront", "2020-05-31")
     );
-    assert_eq!(SERVICE.protocol, "rest-xml");
+    assert_eq!(SERVICE.protocol, Protocol::RestXml);
     assert_eq!(SERVICE.operations.len(), 167);
 
     let update = operation("UpdateDistribution");
@@ -75,14 +75,14 @@ fn operations_say_how_http_carries_them() {
     let located = |name| (member(input, name).location, member(input, name).wire_name);
     assert_eq!(located("IfMatch"), (Location::Header, "If-Match"));
     assert_eq!(located("Id"), (Location::Uri, "Id"));
-    assert_eq!(
-        member(input, "DistributionConfig").xml_namespace,
-        Some("http://cloudfront.amazonaws.com/doc/2020-05-31/")
-    );
+    let namespace = Some("http://cloudfront.amazonaws.com/doc/2020-05-31/");
+    assert_eq!(SERVICE.xml_namespace, namespace);
+    for body in [&update.input, &update.output] {
+        assert_eq!(body.as_ref().unwrap().xml_namespace, namespace);
+    }
 
     let root = operation("CreateVpcOrigin").input.as_ref().unwrap();
     assert_eq!(root.wire_name, "CreateVpcOriginRequest");
-    assert!(root.xml_namespace.is_some());
     assert_eq!(operation("CreateDistribution").status, 201);
     assert!(operation("DeleteDistribution").output.is_none());
 }
@@ -115,11 +115,7 @@ fn old_settings_are_marked_deprecated_and_secrets_sensitive() {
 }
 
 fn operation(name: &str) -> &'static Operation {
-    SERVICE
-        .operations
-        .iter()
-        .find(|operation| operation.name == name)
-        .unwrap()
+    SERVICE.operation(name).unwrap()
 }
 
 fn member(shape: &'static Shape, name: &str) -> &'static Member {
