@@ -5,9 +5,13 @@
 //! change after a revision, none lost and none out of order. Documents may be bound to a lease
 //! and go with it. What it does not do: know what is in a document; the `documents` crate does.
 //!
+//! [`sqlite::Sqlite`] keeps them in a file of this machine.
+//!
 //! Read [`Store`], [`Txn`] and [`Watch`] first.
 
+mod check;
 pub mod limits;
+pub mod sqlite;
 
 use std::fmt;
 
@@ -45,7 +49,8 @@ pub struct Range {
     pub prefix: String,
     /// Only keys after this one, in the order of the list; it need not exist.
     pub after: Option<String>,
-    /// At most so many, and never more than [`limits::PAGE_DOCUMENTS_MAX`].
+    /// At most so many, and never more than [`limits::PAGE_DOCUMENTS_MAX`]; 0 for no other limit.
+    /// Large documents make a page shorter; [`Page::has_more`] alone says whether it is the last.
     pub limit: usize,
     /// From the last key to the first.
     pub is_descending: bool,
@@ -69,7 +74,7 @@ pub enum Compare {
     Absent(String),
     /// There is something under the key.
     Present(String),
-    /// What is under the key was put last at this revision.
+    /// What is under the key was put last at this revision; 0 if there is nothing.
     ModifiedAt(String, Revision),
 }
 
@@ -82,7 +87,8 @@ pub enum Write {
         key: String,
         /// What.
         value: Bytes,
-        /// The lease that it goes with. Without one it stays.
+        /// The lease that it goes with, in place of the one that the key had. Without one it
+        /// stays. A lease that has ended is a conflict.
         lease: Option<LeaseId>,
     },
     /// Deletes what is under the key, if anything.
@@ -90,6 +96,15 @@ pub enum Write {
         /// Where.
         key: String,
     },
+}
+
+impl Write {
+    /// The key that is written.
+    pub fn key(&self) -> &str {
+        match self {
+            Write::Put { key, .. } | Write::Delete { key } => key,
+        }
+    }
 }
 
 /// Writes that happen together, or not at all. No key is written twice in one.
@@ -164,7 +179,7 @@ pub enum Outcome {
     /// It happened, at this revision. (One that deletes only what is not there happens at the
     /// revision that the store is at.)
     Committed(Revision),
-    /// A comparison did not hold; nothing happened.
+    /// A comparison did not hold, or a lease of a write has ended; nothing happened.
     Conflict,
 }
 
@@ -217,7 +232,8 @@ pub enum StoreError {
         /// The first revision that can be begun after.
         first: Revision,
     },
-    /// A key, a value or a transaction is beyond [`limits`]; the caller's fault.
+    /// A key, a value or a transaction is beyond [`limits`], or a key is empty or is written twice
+    /// in one transaction; the caller's fault.
     #[error("{0}")]
     TooLarge(String),
     /// What is stored is not what this program stores.

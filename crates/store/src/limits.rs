@@ -20,3 +20,36 @@ pub const PAGE_DOCUMENTS_MAX: usize = 1_000;
 pub const GET_KEYS_MAX: usize = 120;
 
 const _: () = assert!(VALUE_BYTES_MAX < TXN_BYTES_MAX && TXN_BYTES_MAX < 1_500_000);
+
+/// Bytes of keys and values after which a page, or what a watch tells at once, ends.
+pub const PAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Changes after which what a watch tells at once ends, with the revision that it has begun.
+pub const WATCH_EVENTS_MAX: usize = 1_000;
+
+/// SQLite: threads that read.
+pub const READER_THREADS: usize = 2;
+
+/// SQLite: most reads that wait for a thread; further ones wait to be taken.
+pub const READS_WAITING_MAX: usize = 1_024;
+
+/// SQLite: most transactions that become durable together.
+pub const GROUP_TXNS_MAX: usize = 1_024;
+
+/// SQLite: what the transactions that wait for the writer may weigh; further ones wait outside.
+pub const WRITES_WAITING_KIB_MAX: usize = 64 << 10;
+
+/// SQLite: what a transaction weighs at least, so that small ones are bounded in number too.
+pub const WRITE_KIB_MIN: usize = 16;
+
+/// SQLite: longest time between two looks at the leases.
+pub const LEASE_TICK_MS: u64 = 250;
+
+/// SQLite: changes that watches can begin before.
+pub const EVENTS_KEPT_MAX: i64 = 100_000;
+
+/// SQLite: bytes of keys and values of those changes.
+pub const EVENTS_KEPT_BYTES_MAX: i64 = 256 << 20;
+
+/// SQLite: changes beyond that before the oldest are forgotten.
+pub const EVENTS_SLACK: i64 = 1_000;
