@@ -146,3 +146,77 @@ impl KeyCache {
         self.keys.insert(index, key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::hex;
+
+    fn credential(service: &str, region: Option<&str>) -> Credential {
+        Credential {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            date: "20150830".to_owned(),
+            region: region.map(str::to_owned),
+            service: service.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_key_pair_is_the_one_that_the_sdks_derive() {
+        let secret = "q+jcrXGc+0zWN6uzclKVhvMmUsIfRPa4rlRandom";
+        let scalar = private_scalar("AKISORANDOMAASORANDOM", secret).unwrap();
+        assert_eq!(
+            hex(&scalar),
+            "7fd3bd010c0d9c292141c2b77bfbde1042c92e6836fff749d1269ec890fca1bd"
+        );
+        assert_eq!(
+            hex(&public_point(&scalar).unwrap()),
+            "0415d242ceebf8d8169fd6a8b5a746c41140414c3b07579038da06af89190fffcb\
+             0515242cedd82e94799482e4c0514b505afccf2c0c98d6a553bf539f424c5ec0"
+        );
+        assert!(key_pair("AKISORANDOMAASORANDOM", secret).is_some());
+    }
+
+    #[test]
+    fn one_more_is_carried() {
+        let mut number = [0xff; 32];
+        number[0] = 0;
+        let mut next = [0; 32];
+        next[0] = 1;
+        assert_eq!(plus_one(number), next);
+        assert_eq!(plus_one([0; 32])[31], 1);
+    }
+
+    #[test]
+    fn keys_differ_by_all_that_they_are_derived_from() {
+        let here = credential("sts", Some("us-east-1"));
+        let index = KeyCache::index(&here, "secret");
+        assert_eq!(index, KeyCache::index(&here.clone(), "secret"));
+        assert_ne!(index, KeyCache::index(&here, "other"));
+        for other in [
+            credential("iam", Some("us-east-1")),
+            credential("sts", Some("us-east-2")),
+            credential("us-east-1", Some("sts")),
+            credential("sts", None),
+        ] {
+            assert_ne!(index, KeyCache::index(&other, "secret"));
+        }
+        // A key pair serves every service.
+        let (one, another) = (credential("sts", None), credential("iam", None));
+        assert_eq!(KeyCache::index(&one, "s"), KeyCache::index(&another, "s"));
+    }
+
+    #[test]
+    fn the_cache_is_bounded() {
+        let mut cache = KeyCache::default();
+        let key = VerifyingKey::derive(&credential("sts", Some("us-east-1")), "secret").unwrap();
+        let key = Arc::new(key);
+        for number in 0..=limits::DERIVED_KEYS_MAX as u64 {
+            let mut index = [0; 32];
+            index[..8].copy_from_slice(&number.to_be_bytes());
+            cache.remember(index, Arc::clone(&key));
+            assert!(cache.find(&index).is_some());
+        }
+        assert_eq!(cache.keys.len(), 1);
+    }
+}
