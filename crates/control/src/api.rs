@@ -1,17 +1,19 @@
 //! Life of a call: bounds, signature, service, permission, input, operation, answer.
 
 use std::net::IpAddr;
+use std::sync::{LazyLock, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
-use shapes::rest::{self, Router};
-use shapes::schema::{Operation, Service};
+use shapes::rest::{self, RouteError, Router};
+use shapes::schema::Operation;
+use sigv4::{Dialect, ErrorStyle, Presented, Terms, Verified};
 
 use crate::call::{Answer, Call, Origin, Reply};
 use crate::error::{ApiError, Failure};
 use crate::identity::{self, Caller};
-use crate::service::{self, Entry};
+use crate::service::{self, Entry, Run};
 use crate::{Control, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, sts, warmfront};
 
 /// A request that is known to be from whom it says, for the service that it is signed for.
@@ -21,6 +23,8 @@ pub(crate) struct Admitted<'a> {
     pub caller: Caller,
     pub origin: Origin,
     pub now_ms: u64,
+    /// By which a copy of the request is known.
+    pub signature: Verified,
 }
 
 /// How a service writes its errors.
@@ -34,6 +38,13 @@ pub(crate) enum ErrorForm {
 
 const CLOUDFRONT_NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
+/// Signatures for several regions must be for this one too: global services are in it.
+const REGION: &str = "us-east-1";
+
+static CLOUDFRONT: LazyLock<Router> = LazyLock::new(|| Router::new(&shapes::cloudfront::SERVICE));
+static KEY_VALUES: LazyLock<Router> =
+    LazyLock::new(|| Router::new(&shapes::cloudfront_keyvaluestore::SERVICE));
+
 impl Control {
     /// Answers a request; `peer` is who sent it, `now_ms` when, in milliseconds since 1970.
     pub async fn handle(
@@ -44,7 +55,7 @@ impl Control {
     ) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let request_id = ids::uuid();
-        let mut form = form_of_path(parts.uri.path());
+        let mut form = form_of_request(&parts);
         let admitted = self.admit(&parts, &body, peer, now_ms, &request_id, &mut form);
         let outcome = match admitted.await {
             Ok((service, admitted)) => self.dispatch(&service, &admitted).await,
@@ -95,44 +106,73 @@ impl Control {
             headers: &headers,
             body,
         };
-        let presented = sigv4::parse(&signed).map_err(signature_error)?;
-        let service = presented.service().to_owned();
+        let presented = sigv4::parse(&signed).map_err(|error| signature_error(error, *form))?;
+        let service = presented.credential.service.clone();
         *form = form_of_service(&service);
-        let key = identity::find(self, presented.access_key_id()).await?;
-        let key = key.ok_or_else(|| {
-            ApiError::common(
-                "InvalidClientTokenId",
-                403,
-                format!(
-                    "There is no access key '{}' here; `warmfront keys list` tells those that \
-                     there are.",
-                    presented.access_key_id()
-                ),
-            )
-        })?;
-        self.signatures
-            .verify(&signed, &presented, &key.secret, now_ms / 1_000)
-            .map_err(signature_error)?;
+        let secret = self.key_of(&presented, *form).await?;
+        let terms = Terms {
+            now_secs: now_ms / 1_000,
+            dialect: Dialect::Common,
+            region: REGION,
+        };
+        let signature = self
+            .signatures
+            .verify(&signed, &presented, &secret.secret, &terms)
+            .map_err(|error| signature_error(error, *form))?;
         let header = |name: &str| {
-            let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
+            let value = parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
         let origin = Origin {
             address: peer,
             user_agent: header("user-agent"),
-            region: presented.region().unwrap_or("us-east-1").to_owned(),
+            region: presented
+                .credential
+                .region
+                .unwrap_or_else(|| REGION.to_owned()),
             request_id: request_id.to_owned(),
             event_source: event_source(&service),
         };
-        let caller = key.caller(&self.config.account_id);
+        let caller = secret.caller(&self.config.account_id);
         let admitted = Admitted {
             parts,
             body,
             caller,
             origin,
             now_ms,
+            signature,
         };
         Ok((service, admitted))
+    }
+
+    /// The access key that a request claims to be signed with.
+    async fn key_of(
+        &self,
+        presented: &Presented,
+        form: ErrorForm,
+    ) -> Result<identity::AccessKey, Failure> {
+        let code = match form {
+            ErrorForm::Xml(_) => "InvalidClientTokenId",
+            ErrorForm::Json => "UnrecognizedClientException",
+        };
+        let id = &presented.credential.access_key_id;
+        if presented.session_token.is_some() {
+            let message = "The request has a session token, and no access key of this \
+                           installation is one of a session: is AWS_SESSION_TOKEN set from \
+                           elsewhere?";
+            return Err(ApiError::common(code, 403, message).into());
+        }
+        let key = identity::find(self, id).await?;
+        key.ok_or_else(|| {
+            let message = format!(
+                "There is no access key '{id}' here; `warmfront keys list` tells those that \
+                 there are."
+            );
+            ApiError::common(code, 403, message).into()
+        })
     }
 
     async fn dispatch(
@@ -142,13 +182,12 @@ impl Control {
     ) -> Result<Response<Bytes>, Failure> {
         match service {
             "cloudfront" => {
-                let model = &shapes::cloudfront::SERVICE;
-                self.rest(model, "cloudfront", cloudfront::find, admitted)
+                self.rest(&CLOUDFRONT, service, cloudfront::find, admitted)
                     .await
             }
             "cloudfront-keyvaluestore" => {
-                let model = &shapes::cloudfront_keyvaluestore::SERVICE;
-                self.rest(model, service, key_values::find, admitted).await
+                self.rest(&KEY_VALUES, service, key_values::find, admitted)
+                    .await
             }
             "cloudtrail" => cloudtrail::answer(self, admitted).await,
             "sts" => sts::answer(self, admitted).await,
@@ -169,68 +208,99 @@ impl Control {
     /// A call of a service that speaks REST, in XML or JSON.
     async fn rest(
         &self,
-        model: &'static Service,
+        router: &Router,
         action_prefix: &str,
         find: fn(&str) -> Option<&'static Entry>,
         admitted: &Admitted<'_>,
     ) -> Result<Response<Bytes>, Failure> {
         let uri = &admitted.parts.uri;
         let query = uri.query().unwrap_or_default();
-        let found = Router::new(model)
+        let found = router
             .find(admitted.parts.method.as_str(), uri.path(), query)
-            .map_err(|error| ApiError::common("UnknownOperationException", 404, error.to_string()))?;
+            .map_err(route_error)?;
         let operation = found.operation;
         let headers = text_headers(admitted.parts);
-        let read = rest::read_request(model, &found, query, &headers, admitted.body);
-        let input = match read {
-            Ok(input) => input,
+        let (input, fault) = match rest::read_request(&found, query, &headers, admitted.body) {
+            Ok(input) => (input, None),
             Err(error) => {
-                // What may not be done at all is said before what is wrong with it.
-                self.permit(admitted, action_prefix, operation, &Value::Null)?;
-                return Err(request_error(&error).into());
+                let known = found.placeholders.iter();
+                let known = known.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+                (Value::Object(known.collect()), Some(request_error(&error)))
             }
         };
-        self.permit(admitted, action_prefix, operation, &input)?;
-        let entry = find(operation.name).ok_or_else(|| not_implemented(operation))?;
-        let call = Call {
-            control: self,
-            operation,
-            input,
-            caller: &admitted.caller,
-            origin: &admitted.origin,
-            now_ms: admitted.now_ms,
-        };
-        let reply = self.run(&call, entry.run).await?;
-        let mut response = rest::write_response(model, operation, &reply.output);
+        let call = admitted.call(self, operation, input);
+        let run = find(operation.name).map(|entry| entry.run);
+        let reply = self
+            .answer(&call, action_prefix, admitted, fault, run)
+            .await?;
+        let mut response = rest::write_response(operation, &reply.output);
         for (name, value) in reply.headers {
             response.headers.push((name.to_owned(), value));
         }
         Ok(http_response(response))
     }
 
-    /// Refuses what the caller may not do.
-    pub(crate) fn permit(
+    /// Runs an operation if the caller may, its input has no `fault`, it is implemented, and the
+    /// request is no copy of an earlier one; in this order: what may not be done at all is said
+    /// before what is wrong with it. What is refused is recorded like what fails.
+    pub(crate) async fn answer(
         &self,
-        admitted: &Admitted<'_>,
+        call: &Call<'_>,
         action_prefix: &str,
-        operation: &Operation,
-        input: &Value,
-    ) -> Result<(), Failure> {
-        let action = service::action(action_prefix, operation);
-        let arns = identity::arns(self, operation, input);
+        admitted: &Admitted<'_>,
+        fault: Option<ApiError>,
+        run: Option<Run>,
+    ) -> Answer {
+        let checked = || {
+            self.permit(call, action_prefix)?;
+            match fault {
+                Some(fault) => return Err(fault),
+                None => self.refuse_copy(call.operation, admitted)?,
+            }
+            run.ok_or_else(|| not_implemented(call.operation.name))
+        };
+        match checked() {
+            Ok(run) => self.run(call, run).await,
+            Err(error) => {
+                self.record_failure(call, &error).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Refuses what the caller may not do.
+    pub(crate) fn permit(&self, call: &Call<'_>, action_prefix: &str) -> Result<(), ApiError> {
+        let action = service::action(action_prefix, call.operation);
+        let arns = identity::arns(self, call.operation, &call.input);
         let refused = arns
             .iter()
-            .find(|arn| !admitted.caller.policy.decide(&action, arn).is_allowed());
+            .find(|arn| !call.caller.policy.decide(&action, arn).is_allowed());
         let Some(arn) = refused else { return Ok(()) };
         Err(ApiError::common(
             "AccessDenied",
             403,
             format!(
                 "User: {} is not authorized to perform: {action} on resource: {arn}",
-                admitted.caller.arn
+                call.caller.arn
             ),
-        )
-        .into())
+        ))
+    }
+
+    /// Refuses a request that would change something a second time. See [`sigv4::ReplayGuard`].
+    fn refuse_copy(&self, operation: &Operation, admitted: &Admitted<'_>) -> Result<(), ApiError> {
+        if service::is_read_only(operation.name) {
+            return Ok(());
+        }
+        // The guard is whole at any moment, so poison means nothing.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.admit(&admitted.signature, admitted.now_ms / 1_000) {
+            return Ok(());
+        }
+        let message = format!(
+            "This very request was taken more than {} seconds ago; sign it anew to repeat it.",
+            sigv4::limits::REPLAY_GRACE_SECS
+        );
+        Err(ApiError::common("SignatureDoesNotMatch", 403, message))
     }
 
     /// A call of CloudFront's without a request around it: its input and its output are the JSON
@@ -251,7 +321,8 @@ impl Control {
                 let message = format!("CloudFront has no operation {operation}.");
                 ApiError::common("UnknownOperationException", 404, message)
             })?;
-        let entry = cloudfront::find(operation.name).ok_or_else(|| not_implemented(operation))?;
+        let entry = cloudfront::find(operation.name);
+        let entry = entry.ok_or_else(|| not_implemented(operation.name))?;
         if let Some(shape) = operation.input.as_ref().map(|input| input.shape)
             && let Some(error) = shapes::check_types(shape, &input).first()
         {
@@ -266,15 +337,13 @@ impl Control {
             now_ms,
         };
         let reply = self.run(&call, entry.run).await;
-        reply.map(|reply| reply.output).map_err(Failure::into_api_error)
+        reply
+            .map(|reply| reply.output)
+            .map_err(Failure::into_api_error)
     }
 
     /// Runs an operation, again if another changed what it is based on, and records a failure.
-    pub(crate) async fn run(
-        &self,
-        call: &Call<'_>,
-        run: for<'c> fn(&'c Call<'c>) -> crate::call::Answering<'c>,
-    ) -> Answer {
+    pub(crate) async fn run(&self, call: &Call<'_>, run: Run) -> Answer {
         let mut answer: Result<Reply, Failure> = Err(Failure::Conflict);
         for _ in 0..limits::CONFLICT_ATTEMPTS_MAX {
             answer = run(call).await;
@@ -286,28 +355,53 @@ impl Control {
             Ok(reply) => return Ok(reply),
             Err(failure) => failure.into_api_error(),
         };
-        if !service::is_read_only(call.operation.name) {
-            let (key, value) = audit::failure(call, &error);
-            // The client is told of its failure whether this can be noted or not.
-            if let Err(error) = self.store.commit(store::Txn::new().put(key, value)).await {
-                tracing::error!(%error, "a failed call is not in the audit record");
-            }
-        }
+        self.record_failure(call, &error).await;
         Err(error.into())
+    }
+
+    async fn record_failure(&self, call: &Call<'_>, error: &ApiError) {
+        if service::is_read_only(call.operation.name) {
+            return;
+        }
+        let (key, value) = audit::failure(call, error);
+        // The client is told of its failure whether this can be noted or not.
+        if let Err(error) = self.store.commit(store::Txn::new().put(key, value)).await {
+            tracing::error!(%error, "a failed call is not in the audit record");
+        }
     }
 }
 
-fn text_headers(parts: &http::request::Parts) -> Vec<(&str, &str)> {
+impl Admitted<'_> {
+    /// The call that the request makes.
+    pub(crate) fn call<'c>(
+        &'c self,
+        control: &'c Control,
+        operation: &'static Operation,
+        input: Value,
+    ) -> Call<'c> {
+        Call {
+            control,
+            operation,
+            input,
+            caller: &self.caller,
+            origin: &self.origin,
+            now_ms: self.now_ms,
+        }
+    }
+}
+
+pub(crate) fn text_headers(parts: &http::request::Parts) -> Vec<(&str, &str)> {
     let headers = parts.headers.iter();
     headers
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect()
 }
 
-fn http_response(response: rest::Response) -> Response<Bytes> {
+pub(crate) fn http_response(response: rest::Response) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::from(response.body));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
-    let content_type = response.content_type.map(|kind| ("content-type", kind));
+    let content_type = response.content_type.as_deref();
+    let content_type = content_type.map(|kind| ("content-type", kind));
     let headers = response.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in headers.chain(content_type) {
@@ -319,31 +413,59 @@ fn http_response(response: rest::Response) -> Response<Bytes> {
     answer
 }
 
-fn not_implemented(operation: &Operation) -> ApiError {
-    let message = format!("{} is not implemented.", operation.name);
+/// The answer to an operation that the service has, but not this one.
+pub(crate) fn not_implemented(operation: &str) -> ApiError {
     ApiError {
         is_senders_fault: true,
-        ..ApiError::common("NotImplemented", 501, message)
+        ..ApiError::common(
+            "NotImplemented",
+            501,
+            format!("{operation} is not implemented."),
+        )
     }
 }
 
-fn request_error(error: &rest::RequestError) -> ApiError {
+fn route_error(error: RouteError) -> ApiError {
+    match error {
+        RouteError::NoSuchPath => {
+            ApiError::common("UnknownOperationException", 404, error.to_string())
+        }
+        RouteError::MethodNotAllowed { .. } => {
+            ApiError::common("MethodNotAllowed", 405, error.to_string())
+        }
+    }
+}
+
+/// The answer to a request that does not fit its operation.
+pub(crate) fn request_error(error: &rest::RequestError) -> ApiError {
     let code = match error {
         rest::RequestError::MissingBody => "MissingBody",
-        _ => "MalformedXML",
+        rest::RequestError::Parameters(_) => "InvalidArgument",
+        rest::RequestError::Body(_) | rest::RequestError::UnknownMembers(_) => "MalformedXML",
     };
     ApiError::common(code, 400, error.to_string())
 }
 
-fn signature_error(error: sigv4::VerifyError) -> ApiError {
-    ApiError::common(error.code(), error.status(), error.to_string())
+fn signature_error(error: sigv4::VerifyError, form: ErrorForm) -> ApiError {
+    let style = match form {
+        ErrorForm::Xml(_) => ErrorStyle::Xml,
+        ErrorForm::Json => ErrorStyle::Json,
+    };
+    ApiError::common(error.code(style), error.status(style), error.to_string())
 }
 
-fn form_of_path(path: &str) -> ErrorForm {
-    if path == "/" || path.starts_with("/key-value-stores") {
-        ErrorForm::Json
-    } else {
-        ErrorForm::Xml(CLOUDFRONT_NAMESPACE)
+/// Before anything else is known: by where the request goes and what it holds.
+fn form_of_request(parts: &http::request::Parts) -> ErrorForm {
+    let is_form = || {
+        let content_type = parts.headers.get("content-type");
+        let text = content_type.and_then(|value| value.to_str().ok());
+        text.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"))
+    };
+    match parts.uri.path() {
+        "/" if is_form() || parts.uri.query().is_some() => ErrorForm::Xml(sts::NAMESPACE),
+        "/" => ErrorForm::Json,
+        path if path.starts_with("/key-value-stores") => ErrorForm::Json,
+        _ => ErrorForm::Xml(CLOUDFRONT_NAMESPACE),
     }
 }
 

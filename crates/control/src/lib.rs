@@ -3,9 +3,10 @@
 //!
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
 //! signature, permission, input by the service's model, then the operation, which reads and
-//! commits documents in the store. It keeps no state of its own, so that there may be many. What it
-//! does not do: listen on sockets, serve viewers, know who is connected. Nodes learn of changes
-//! from the store alone; whether a distribution can be served is asked of [`SiteCheck`].
+//! commits documents in the store. There may be many: all that one keeps of its own is a memory of
+//! the requests that it has taken. What it does not do: listen on sockets, serve viewers, know who
+//! is connected. Nodes learn of changes from the store alone; whether a distribution can be served
+//! is asked of [`SiteCheck`].
 //!
 //! Read `api.rs` (life of a call), [`cloudfront`] (the table of operations), `resource.rs` (what
 //! all resources have in common) first.
@@ -28,7 +29,7 @@ mod service;
 mod sts;
 mod warmfront;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use documents::Resource;
 use shapes::ShapeError;
@@ -82,6 +83,8 @@ pub struct Control {
     sites: Arc<dyn SiteCheck>,
     node: Arc<dyn LocalNode>,
     signatures: sigv4::Verifier,
+    /// Requests that changed something.
+    seen: Mutex<sigv4::ReplayGuard>,
 }
 
 impl Control {
@@ -98,6 +101,7 @@ impl Control {
             sites,
             node,
             signatures: sigv4::Verifier::default(),
+            seen: Mutex::default(),
         }
     }
 

@@ -92,10 +92,7 @@ impl Kind {
 
     /// The error for an id that there is none of.
     pub fn missing(&self, id: &str) -> Failure {
-        Failure::api(
-            self.missing,
-            format!("There is no {} '{id}'.", self.noun),
-        )
+        Failure::api(self.missing, format!("There is no {} '{id}'.", self.noun))
     }
 
     /// Reads a resource.
@@ -231,7 +228,12 @@ mod tests {
         assert_eq!(first.next_marker.as_deref(), Some("b"));
         let second = page(items(), id, Some("b"), Some("2")).unwrap();
         assert_eq!((second.items, second.next_marker), (vec!["c"], None));
-        assert!(page(items(), id, Some("gone"), None).unwrap().items.is_empty());
+        assert!(
+            page(items(), id, Some("gone"), None)
+                .unwrap()
+                .items
+                .is_empty()
+        );
         assert!(page(items(), id, None, Some("0")).is_err());
     }
 }

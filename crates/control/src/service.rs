@@ -5,6 +5,9 @@ use shapes::schema::Operation;
 
 use crate::call::{Answering, Call};
 
+/// What does an operation.
+pub type Run = for<'a> fn(&'a Call<'a>) -> Answering<'a>;
+
 /// An operation that is implemented. Those that are in a service's model and in no table answer
 /// 501.
 #[derive(Clone, Copy)]
@@ -14,7 +17,7 @@ pub struct Entry {
     /// How far it goes.
     pub coverage: Coverage,
     /// Does it.
-    pub run: for<'a> fn(&'a Call<'a>) -> Answering<'a>,
+    pub run: Run,
 }
 
 /// How far an operation goes.
@@ -28,10 +31,7 @@ pub enum Coverage {
 }
 
 /// An operation that nodes act on.
-pub(crate) const fn served(
-    operation: &'static str,
-    run: for<'a> fn(&'a Call<'a>) -> Answering<'a>,
-) -> Entry {
+pub(crate) const fn served(operation: &'static str, run: Run) -> Entry {
     Entry {
         operation,
         coverage: Coverage::Served,
@@ -40,11 +40,7 @@ pub(crate) const fn served(
 }
 
 /// An operation of which nodes do not honour everything yet; `note` says what.
-pub(crate) const fn stored(
-    operation: &'static str,
-    note: &'static str,
-    run: for<'a> fn(&'a Call<'a>) -> Answering<'a>,
-) -> Entry {
+pub(crate) const fn stored(operation: &'static str, note: &'static str, run: Run) -> Entry {
     Entry {
         operation,
         coverage: Coverage::Stored(note),

@@ -1,6 +1,6 @@
 //! Cache policies (spec §3.2).
 
-use documents::{managed, Resource};
+use documents::{Resource, managed};
 use shapes::Timestamp;
 use shapes::cloudfront::{self as cf, error};
 
@@ -39,7 +39,7 @@ async fn create(call: &Call<'_>) -> Answer {
     call.commit(change).await?;
     Ok(Reply::of(&cf::CreateCachePolicyResult {
         location: Some(super::location("cache-policy", &policy.id)),
-        e_tag: Some(policy.etag.clone()),
+        etag: Some(policy.etag.clone()),
         cache_policy: Some(output(policy)),
     }))
 }
@@ -74,7 +74,7 @@ async fn get(call: &Call<'_>) -> Answer {
     let input: cf::GetCachePolicyRequest = call.input()?;
     let policy = find(call, &input.id).await?;
     Ok(Reply::of(&cf::GetCachePolicyResult {
-        e_tag: Some(policy.etag.clone()),
+        etag: Some(policy.etag.clone()),
         cache_policy: Some(output(policy)),
     }))
 }
@@ -83,7 +83,7 @@ async fn get_config(call: &Call<'_>) -> Answer {
     let input: cf::GetCachePolicyConfigRequest = call.input()?;
     let policy = find(call, &input.id).await?;
     Ok(Reply::of(&cf::GetCachePolicyConfigResult {
-        e_tag: Some(policy.etag),
+        etag: Some(policy.etag),
         cache_policy_config: Some(policy.config),
     }))
 }
@@ -92,7 +92,10 @@ async fn update(call: &Call<'_>) -> Answer {
     let input: cf::UpdateCachePolicyRequest = call.input()?;
     let stored = KIND.load::<cf::CachePolicyConfig>(call, &input.id).await?;
     stored.check_if_match(input.if_match.as_deref())?;
-    let (old, new) = (&stored.resource.config.name, &input.cache_policy_config.name);
+    let (old, new) = (
+        &stored.resource.config.name,
+        &input.cache_policy_config.name,
+    );
     let mut change = stored.change(&KIND);
     if old != new {
         refuse_taken_name(call, new).await?;
@@ -102,7 +105,7 @@ async fn update(call: &Call<'_>) -> Answer {
     let policy = stored.next_version(call, input.cache_policy_config);
     call.commit(change.save(call, &stored.key, &policy)).await?;
     Ok(Reply::of(&cf::UpdateCachePolicyResult {
-        e_tag: Some(policy.etag.clone()),
+        etag: Some(policy.etag.clone()),
         cache_policy: Some(output(policy)),
     }))
 }

@@ -53,7 +53,10 @@ pub(crate) async fn find(control: &Control, id: &str) -> Result<Option<AccessKey
 
 /// Makes the root key at the first start of an installation. Returns it to the one that made it,
 /// and nothing if there is one.
-pub async fn root_key(store: &dyn Store, now_ms: u64) -> Result<Option<AccessKey>, store::StoreError> {
+pub async fn root_key(
+    store: &dyn Store,
+    now_ms: u64,
+) -> Result<Option<AccessKey>, store::StoreError> {
     let (id, secret) = ids::access_key();
     let key = AccessKey {
         id,

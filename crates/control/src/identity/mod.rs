@@ -4,9 +4,9 @@ mod keys;
 mod policy;
 mod resources;
 
+pub(crate) use keys::find;
 pub use keys::{AccessKey, root_key};
 pub use policy::{Decision, Policy, PolicyError};
-pub(crate) use keys::find;
 pub(crate) use resources::arns;
 
 /// Who calls.
