@@ -19,4 +19,60 @@ pub const COLLECTION_ITEMS_MAX: usize = 100_000;
 /// Audit records are kept so long, as CloudTrail does.
 pub const AUDIT_DAYS: u64 = 90;
 
+/// Paths without a wildcard, tags included, of one invalidation, and of all that are in progress
+/// for one distribution or tenant (spec §8.4).
+pub const INVALIDATION_PATHS_MAX: u64 = 3_000;
+
+/// Paths with a wildcard that are in progress for one distribution or tenant (spec §8.4).
+pub const INVALIDATION_WILDCARDS_MAX: u64 = 15;
+
+/// Longest path of an invalidation.
+pub const INVALIDATION_PATH_CHARS_MAX: usize = 4_000;
+
+/// Longest cache tag (spec §8.5).
+pub const CACHE_TAG_CHARS_MAX: usize = 256;
+
+/// Largest invalidation as JSON. A transaction holds it twice: the audit record has it too.
+pub const INVALIDATION_BYTES_MAX: usize = 500_000;
+
+/// Longest caller reference of an invalidation, which is part of a key.
+pub const CALLER_REFERENCE_BYTES_MAX: usize = 512;
+
+/// Past invalidations that are kept of a distribution or tenant.
+pub const INVALIDATIONS_KEPT: u64 = 10_000;
+
+// What is in progress is kept.
+const _: () = assert!(INVALIDATION_PATHS_MAX + INVALIDATION_WILDCARDS_MAX < INVALIDATIONS_KEPT);
+const _: () = assert!(2 * INVALIDATION_BYTES_MAX + 100_000 < store::limits::TXN_BYTES_MAX);
+
+/// Longest policy document; IAM's own bound is 6,144 characters without blanks.
+pub const POLICY_BYTES_MAX: usize = 10_240;
+
+/// Access keys of an installation.
+pub const ACCESS_KEYS_MAX: usize = 1_000;
+
+/// Parameters of a call that are longer are left out of its audit record, as CloudTrail does.
+pub const AUDIT_PARAMETERS_BYTES_MAX: usize = 100_000;
+
+/// Characters of a client's own words (its `User-Agent`) in an audit record.
+pub const AUDIT_TEXT_CHARS_MAX: usize = 1_024;
+
+/// Every so many records, old ones are removed.
+pub const AUDIT_SWEEP_EVERY: u64 = 64;
+
+/// And so many of them at most.
+pub const AUDIT_SWEEP_RECORDS: usize = 100;
+
+/// Records that one look at the audit record reads at most; the next page goes on from there.
+pub const AUDIT_LOOKUP_RECORDS_MAX: usize = 10_000;
+
+/// Longest body, or query, of a call in the query protocol.
+pub const QUERY_BYTES_MAX: usize = 65_536;
+
+/// Most parameters of a call in the query protocol.
+pub const QUERY_PARAMETERS_MAX: usize = 1_000;
+
+const _: () = assert!(AUDIT_SWEEP_RECORDS as u64 > AUDIT_SWEEP_EVERY);
+const _: () = assert!(AUDIT_SWEEP_RECORDS <= store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(4 * AUDIT_PARAMETERS_BYTES_MAX < store::limits::VALUE_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX > 3_000_000);

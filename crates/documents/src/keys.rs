@@ -4,6 +4,9 @@
 //! cloudfront/distribution/E123             Resource<DistributionConfig>
 //! cloudfront/cache-policy/<uuid>           Resource<CachePolicyConfig>, and so on by collection
 //! cloudfront/invalidation/E123/I456        Resource<InvalidationBatch>
+//! cloudfront/distribution-tenant/dt_1      Resource<Tenant>
+//! cloudfront/connection-group/cg_1         Resource<ConnectionGroup>
+//! invalidations/E123/0000000007            the seventh invalidation of E123, for the API alone
 //! claims/<kind>/<what>                     the id of the one that has it: aliases, names, references
 //! guards/<collection>                      put with every write to the collection
 //! history/<key>/0000000007                 a past version of what lies under the key
@@ -38,6 +41,10 @@ pub const RESPONSE_HEADERS_POLICY: &str = "response-headers-policy";
 pub const CONTINUOUS_DEPLOYMENT_POLICY: &str = "continuous-deployment-policy";
 /// Collection of invalidations, by distribution.
 pub const INVALIDATION: &str = "invalidation";
+/// Collection of distribution tenants.
+pub const DISTRIBUTION_TENANT: &str = "distribution-tenant";
+/// Collection of connection groups.
+pub const CONNECTION_GROUP: &str = "connection-group";
 
 /// Key of a member of a CloudFront collection. The id of an invalidation is `E123/I456`.
 pub fn resource(collection: &str, id: &str) -> String {
@@ -72,6 +79,16 @@ pub fn history(key: &str, version: u64) -> String {
 /// Prefix of all versions of what lies under a key.
 pub fn versions(key: &str) -> String {
     format!("{HISTORY}{key}/")
+}
+
+/// Key of what says which is the n-th invalidation of a distribution or tenant, from 1.
+pub fn invalidation_entry(owner: &str, number: u64) -> String {
+    format!("{}{number:010}", invalidation_entries(owner))
+}
+
+/// Prefix of these keys.
+pub fn invalidation_entries(owner: &str) -> String {
+    format!("invalidations/{owner}/")
 }
 
 /// Key of the tags of a resource.
