@@ -53,11 +53,17 @@ fn write_path(path: &str, out: &mut Vec<u8>) {
             _ => segments.push(segment),
         }
     }
-    for segment in &segments {
+    // What does not begin with a slash is no path of HTTP's, and must not pass for one.
+    if path.starts_with('/') || path.is_empty() {
         out.push(b'/');
+    }
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
         encode(segment.as_bytes(), out);
     }
-    if segments.is_empty() || path.ends_with('/') {
+    if !segments.is_empty() && path.ends_with('/') {
         out.push(b'/');
     }
 }
@@ -201,6 +207,8 @@ mod tests {
             ("/", "/"),
             ("//", "/"),
             ("/..", "/"),
+            ("..", ""),
+            ("a/", "a/"),
             ("/a/..", "/"),
             ("/a/b/..", "/a"),
             ("/a/./b//c/", "/a/b/c/"),

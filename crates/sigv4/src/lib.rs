@@ -9,10 +9,13 @@
 //!
 //! What a signature covers: method, path, query, the signed headers, and the body by its hash.
 //! Headers that it does not cover can be changed on the way, so that `host` and every `x-amz-*`
-//! header are required to be covered. Two things are equal under a signature that are not equal
-//! byte by byte: a path with `//`, `.` or `..` and its normal form (not by the rules of S3), and a
-//! query in another order or another spelling of its escapes. In a query, `+` is a plus, never a
-//! space; whoever reads the query must read it so too, lest `+` and `%2B` be told apart.
+//! header are required to be covered. Some things that differ byte by byte are equal under a
+//! signature: a path with `//`, `.` or `..` and its normal form (not by the rules of S3), a query
+//! in another order or with other spellings of its escapes, a header's values on several lines or
+//! on one with commas, runs of blanks in them. Nothing that was signed for one service reaches
+//! another by such means if the service is chosen by [`Credential::service`], which is signed too.
+//! In a query, `+` is a plus and never a space: whoever reads it must agree, or `+` and `%2B`,
+//! which are equal here, become two things.
 //!
 //! # Replays
 //!
@@ -70,7 +73,8 @@ pub use replay::ReplayGuard;
 pub use sign::Signer;
 pub use verify::{Terms, Verified, Verifier};
 
-/// A request as it is on the wire; what is signed or verified.
+/// A request as it is on the wire; what is signed or verified. No part of the head has a line end:
+/// HTTP parsers see to that, and canonical requests rely on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The method, in the case in which it was sent.

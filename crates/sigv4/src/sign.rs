@@ -1,7 +1,9 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 
-use crate::canonical::{UNSIGNED_PAYLOAD, encode, hex, parameters, request_hash, sha256_hex};
+use crate::canonical::{
+    UNSIGNED_PAYLOAD, decode, encode, hex, parameters, request_hash, sha256_hex,
+};
 use crate::keys::{hmac_key, key_pair};
 use crate::verify::string_to_sign;
 use crate::{Algorithm, Credential, Dialect, Form, Request, SignError, limits, time};
@@ -69,6 +71,7 @@ impl Signer<'_> {
         {
             return Err(SignError::AlreadySigned(name.to_owned()));
         }
+        refuse_signed_query(request)?;
         if self.dialect == Dialect::S3 && !has(request, "x-amz-content-sha256") {
             added.push(("x-amz-content-sha256", sha256_hex(request.body)));
         }
@@ -122,10 +125,7 @@ impl Signer<'_> {
         if self.algorithm == Algorithm::EcdsaP256Sha256 {
             added.push(("X-Amz-Region-Set", self.region.to_owned()));
         }
-        let mut names = parameters(request.query).map(|(name, _)| name);
-        if let Some(name) = names.find(|name| name.starts_with("X-Amz-")) {
-            return Err(SignError::AlreadySigned(name.to_owned()));
-        }
+        refuse_signed_query(request)?;
         let mut query = request.query.to_owned();
         for (name, value) in &added {
             let mut value_spelt = Vec::new();
@@ -191,6 +191,18 @@ impl Signer<'_> {
 
 fn has(request: &Request<'_>, name: &str) -> bool {
     request.values(name).next().is_some()
+}
+
+/// A query with any parameter of a signature would be taken for a presigned one.
+fn refuse_signed_query(request: &Request<'_>) -> Result<(), SignError> {
+    let mut names = parameters(request.query).map(|(name, _)| decode(name));
+    match names.find(|name| name.starts_with(b"X-Amz-")) {
+        None => Ok(()),
+        Some(name) => {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            Err(SignError::AlreadySigned(name))
+        }
+    }
 }
 
 /// The names of the headers to sign: lower case, sorted, each once.
