@@ -69,14 +69,23 @@ impl<T> FlightTable<T> {
 
     /// Joins the flight of a key, or starts it.
     pub fn join(self: &Arc<Self>, key: CacheKey) -> Role<T> {
+        self.join_after(key, Takeoff::default())
+    }
+
+    /// Joins the flight of a key if it took off late enough, or starts another one. An earlier one
+    /// goes on for those who follow it, and nobody new finds it.
+    pub fn join_after(self: &Arc<Self>, key: CacheKey, takeoff: Takeoff) -> Role<T> {
         let mut shard = self.shard(key).lock();
-        if let Some(flight) = shard.get(&key) {
+        if let Some(flight) = shard.get(&key)
+            && flight.revision >= takeoff.not_before
+        {
             // Before the table is let go, so that the leader never counts one too few.
             return Role::Follower(Reader::new(Arc::clone(flight), 0));
         }
-        let flight = Arc::new(Flight::new());
-        shard.insert(key, Arc::clone(&flight));
-        self.flights.fetch_add(1, Ordering::Relaxed);
+        let flight = Arc::new(Flight::new(takeoff.revision));
+        if shard.insert(key, Arc::clone(&flight)).is_none() {
+            self.flights.fetch_add(1, Ordering::Relaxed);
+        }
         Role::Leader(Leader {
             flight,
             place: Some((Arc::clone(self), key)),
@@ -84,16 +93,19 @@ impl<T> FlightTable<T> {
         })
     }
 
-    /// Follows the flight of a key if there is one.
-    pub fn follow(&self, key: CacheKey) -> Option<Reader<T>> {
+    /// Follows the flight of a key if there is one that took off at that revision or later.
+    pub fn follow(&self, key: CacheKey, not_before: u64) -> Option<Reader<T>> {
         let shard = self.shard(key).lock();
-        Some(Reader::new(Arc::clone(shard.get(&key)?), 0))
+        let flight = shard
+            .get(&key)
+            .filter(|flight| flight.revision >= not_before)?;
+        Some(Reader::new(Arc::clone(flight), 0))
     }
 
     /// A flight that nobody else can find: for a fetch that is stored but not shared.
     pub fn alone() -> Leader<T> {
         Leader {
-            flight: Arc::new(Flight::new()),
+            flight: Arc::new(Flight::new(0)),
             place: None,
             has_landed: false,
         }
@@ -120,7 +132,18 @@ impl<T> FlightTable<T> {
     }
 }
 
+/// When a flight takes off, as the store's revisions count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Takeoff {
+    /// The newest ban that is known.
+    pub revision: u64,
+    /// What took off before this revision is not joined: a ban has overtaken it.
+    pub not_before: u64,
+}
+
 struct Flight<T> {
+    /// The newest ban that was known when it took off.
+    revision: u64,
     state: Mutex<State<T>>,
 }
 
@@ -209,7 +232,7 @@ impl Window {
 }
 
 impl<T> Flight<T> {
-    fn new() -> Flight<T> {
+    fn new(revision: u64) -> Flight<T> {
         let state = State {
             landing: Landing::Awaited,
             body: Window::default(),
@@ -220,6 +243,7 @@ impl<T> Flight<T> {
             pace: Pace::default(),
         };
         Flight {
+            revision,
             state: Mutex::new(state),
         }
     }

@@ -51,6 +51,10 @@ const _: () = assert!(
 );
 const _: () = assert!(RAM_SHARDS_MAX.is_power_of_two());
 
+/// Standing patterns of bans of one distribution. A day of 3,000 paths in progress at a time fits
+/// many times over; what is forgotten counts for all that is older.
+pub const BANS_PER_SCOPE_MAX: usize = 50_000;
+
 /// Locks of the flight table.
 pub const FLIGHT_SHARDS: usize = 64;
 

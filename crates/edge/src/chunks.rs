@@ -177,7 +177,7 @@ impl ChunkReader {
     /// The flight of the whole object, if it is about to bring this chunk.
     fn passing_flight(&self) -> Option<Reader<Landing>> {
         let flights = &self.source.worker.shared.flights;
-        let mut reader = flights.follow(self.source.head.key())?;
+        let mut reader = flights.follow(self.source.head.key(), 0)?;
         match reader.landed() {
             Some(Landing::Response(arriving)) if arriving.generation == self.source.generation => {}
             _ => return None,

@@ -26,6 +26,8 @@ pub struct Directory {
     exact: HashMap<String, Arc<Served>>,
     /// `*.example.com` under `.example.com`.
     wildcard: HashMap<String, Arc<Served>>,
+    /// Staging distributions, by the id of the one that sends them viewers.
+    staging: HashMap<String, Arc<Served>>,
 }
 
 /// Two sites want the same name; the operator's fault.
@@ -44,16 +46,17 @@ pub struct AliasConflict {
 
 impl Directory {
     /// The directory of these sites.
-    pub fn new(sites: Vec<Arc<Served>>) -> Result<Directory, AliasConflict> {
+    pub fn new(sites: &[Arc<Served>]) -> Result<Directory, AliasConflict> {
         let mut directory = Directory::default();
-        for served in sites {
+        directory.find_staging(sites);
+        for served in sites.iter().filter(|served| !served.site.is_staging) {
             let site = &served.site;
             for name in std::iter::once(&site.domain).chain(&site.aliases) {
                 let (map, key) = match name.strip_prefix('*') {
                     Some(suffix) => (&mut directory.wildcard, suffix),
                     None => (&mut directory.exact, name.as_str()),
                 };
-                let earlier = map.insert(key.to_owned(), Arc::clone(&served));
+                let earlier = map.insert(key.to_owned(), Arc::clone(served));
                 if let Some(earlier) = earlier.filter(|earlier| earlier.site.id != site.id) {
                     return Err(AliasConflict {
                         name: name.clone(),
@@ -64,6 +67,26 @@ impl Directory {
             }
         }
         Ok(directory)
+    }
+
+    fn find_staging(&mut self, sites: &[Arc<Served>]) {
+        for served in sites {
+            let Some(deployment) = &served.site.deployment else {
+                continue;
+            };
+            let is_meant = |other: &&Arc<Served>| {
+                other.site.is_staging && other.site.domain == deployment.staging_domain
+            };
+            if let Some(staging) = sites.iter().find(is_meant) {
+                let staging = Arc::clone(staging);
+                self.staging.insert(served.site.id.clone(), staging);
+            }
+        }
+    }
+
+    /// The staging distribution that a site sends some of its viewers to.
+    pub fn staging_of(&self, site: &Site) -> Option<&Arc<Served>> {
+        self.staging.get(&site.id)
     }
 
     /// The site of a `Host`, with or without a port: a full name first, then the longest
@@ -87,13 +110,6 @@ impl Directory {
         dots.filter_map(|suffix| self.wildcard.get(suffix)).next()
     }
 
-    /// Every site once.
-    pub fn sites(&self) -> Vec<&Arc<Served>> {
-        let mut sites: Vec<&Arc<Served>> = self.exact.values().collect();
-        sites.sort_by(|a, b| a.site.id.cmp(&b.site.id));
-        sites.dedup_by(|a, b| a.site.id == b.site.id);
-        sites
-    }
 }
 
 fn without_port(host: &[u8]) -> &[u8] {
@@ -120,7 +136,7 @@ mod tests {
                 log: None,
             })
         });
-        Directory::new(served.collect())
+        Directory::new(&served.collect::<Vec<_>>())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cache::flight::{FlightTable, Leader, Pace, Reader, Role};
+use cache::flight::{FlightTable, Leader, Pace, Reader, Role, Takeoff};
 use cache::freshness::{self, State, Verdict};
 use cache::headblock;
 use cache::limits::CHUNK_BYTES;
@@ -27,7 +27,7 @@ use crate::reply::{Body, Failure, Reply};
 use crate::respond::{self, GENERATED, RANGES, WEAKENED, validators};
 use crate::site::Target;
 use crate::storing::{
-    coding_for, flags_of, has_range_validator, judge, set_lifetime, store_key, varies_on,
+    coding_for, flags_of, has_range_validator, judge, set_lifetime, store_key, tags_of, varies_on,
     with_pause,
 };
 use crate::stream::Stream;
@@ -67,10 +67,11 @@ pub(crate) async fn miss(
         if !waits {
             break;
         }
-        let reader = match variant_on_its_way(worker, exchange, &found) {
+        let takeoff = takeoff(worker, exchange);
+        let reader = match variant_on_its_way(worker, exchange, &found, takeoff) {
             Some(reader) => reader,
-            None => match shared.flights.join(found.key) {
-                Role::Leader(leader) => return lead(worker, exchange, found, leader).await,
+            None => match shared.flights.join_after(found.key, takeoff) {
+                Role::Leader(leader) => return lead(worker, exchange, found, takeoff, leader).await,
                 Role::Follower(reader) => reader,
             },
         };
@@ -97,7 +98,14 @@ pub(crate) async fn miss(
         // Nothing would come of asking for a whole chunk but a second request.
         return Box::pin(pass(worker, exchange, RequestBody::Empty)).await;
     }
-    lead(worker, exchange, found, FlightTable::alone()).await
+    let takeoff = takeoff(worker, exchange);
+    lead(worker, exchange, found, takeoff, FlightTable::alone()).await
+}
+
+/// What a fetch notes when it begins, so that bans that come before it ends count.
+fn takeoff(worker: &Worker, exchange: &Exchange<'_>) -> Takeoff {
+    let path = prepare::path(exchange);
+    worker.shared.store.takeoff(exchange.served.site.scope, &path)
 }
 
 /// Whether this node has sent the request on already: it would wait for itself.
@@ -113,11 +121,15 @@ fn variant_on_its_way(
     worker: &Worker,
     exchange: &Exchange<'_>,
     found: &Lookup,
+    takeoff: Takeoff,
 ) -> Option<Reader<Landing>> {
     if found.key == found.base || found.found.is_some() {
         return None;
     }
-    let reader = worker.shared.flights.follow(found.base)?;
+    let reader = worker
+        .shared
+        .flights
+        .follow(found.base, takeoff.not_before)?;
     match reader.landed()? {
         Landing::Response(arriving) if arriving.is_for(worker, exchange) => Some(reader),
         _ => None,
@@ -164,6 +176,7 @@ async fn lead(
     worker: &Rc<Worker>,
     exchange: &Exchange<'_>,
     mut found: Lookup,
+    takeoff: Takeoff,
     leader: Leader<Landing>,
 ) -> Reply {
     // Between the look-up and the take-off another flight may have landed.
@@ -186,6 +199,7 @@ async fn lead(
         exchange,
         found,
         stale,
+        revision: takeoff.revision,
         leader,
     };
     match ask(worker, exchange, &conditions).await {
@@ -243,6 +257,8 @@ struct Flight<'a, 'e> {
     exchange: &'a Exchange<'e>,
     found: Lookup,
     stale: Option<(Object, State)>,
+    /// Of the newest ban that was known when it took off.
+    revision: u64,
     leader: Leader<Landing>,
 }
 
@@ -402,6 +418,7 @@ impl Flight<'_, '_> {
             meta.status = failure.status;
             meta.flags = ObjectFlags::ERROR.with(GENERATED);
             meta.scope = exchange.served.site.scope;
+            meta.revision = self.revision;
             meta.stored_at_secs = self.now_secs() as u32;
             meta.fresh_secs = u32::try_from(min_secs).unwrap_or(u32::MAX);
             if let Ok(object) = Object::new(&meta, &prepare::path(exchange), b"", b"", &[]) {
@@ -444,6 +461,7 @@ impl Flight<'_, '_> {
             self = self.alone();
         }
         let names = varies_on(exchange, &head.fields);
+        let tags = tags_of(exchange, &head.fields);
         let head_length = prepare::length_of_head(exchange, &head.fields);
         let unstored = prepare::for_store(exchange, &mut head.fields);
         let coding = coding_for(exchange, &head, body.length());
@@ -459,14 +477,16 @@ impl Flight<'_, '_> {
         if let Some(length) = head_length {
             head.fields.push_number(b"Content-Length", length);
         }
-        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names));
+        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names, self.revision));
         meta.status = head.status;
         meta.scope = exchange.served.site.scope;
+        meta.revision = self.revision;
         meta.flags = flags;
         set_lifetime(&mut meta, &lifetime, now_secs);
         let filling = Filling {
             meta,
             path: prepare::path(exchange),
+            tags,
             head: headblock::encode(&head.fields),
             length,
             generation: worker.dice.roll(),
@@ -591,18 +611,21 @@ impl Flight<'_, '_> {
             ..
         } = response;
         let names = varies_on(exchange, &head.fields);
+        let tags = tags_of(exchange, &head.fields);
         let unstored = prepare::for_store(exchange, &mut head.fields);
-        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names));
+        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names, self.revision));
         meta.kind = ObjectKind::Head;
         meta.status = 200;
         meta.scope = exchange.served.site.scope;
+        meta.revision = self.revision;
         meta.flags = RANGES;
         meta.total_bytes = total_bytes;
         set_lifetime(&mut meta, lifetime, now_secs);
         let path = prepare::path(exchange);
-        let generation = worker.dice.roll().to_le_bytes();
+        let mut extra = worker.dice.roll().to_le_bytes().to_vec();
+        extra.extend_from_slice(&tags);
         let block = headblock::encode(&head.fields);
-        let Ok(object) = Object::new(&meta, &path, &generation, &block, &[]) else {
+        let Ok(object) = Object::new(&meta, &path, &extra, &block, &[]) else {
             return self.failed(FetchError::HeadTooBig);
         };
         worker.shared.store.insert(object.clone());
@@ -709,7 +732,8 @@ pub(crate) fn revalidate_in_background(
     found: Lookup,
     object: Object,
 ) {
-    let Role::Leader(leader) = worker.shared.flights.join(found.key) else {
+    let takeoff = takeoff(worker, exchange);
+    let Role::Leader(leader) = worker.shared.flights.join_after(found.key, takeoff) else {
         return;
     };
     let state = State::StaleWhileRevalidate;
@@ -719,7 +743,7 @@ pub(crate) fn revalidate_in_background(
     };
     let (worker, snapshot) = (Rc::clone(worker), exchange.snapshot());
     tokio::task::spawn_local(async move {
-        let reply = lead(&worker, &snapshot.exchange(), found, leader).await;
+        let reply = lead(&worker, &snapshot.exchange(), found, takeoff, leader).await;
         // Somebody has to follow a body, or it would not be brought in.
         if let Body::Stream(mut stream) = reply.body {
             while let Some(Ok(_)) = stream.next().await {}

@@ -21,6 +21,8 @@ use crate::worker::Worker;
 pub(crate) struct Filling {
     pub meta: Meta,
     pub path: Vec<u8>,
+    /// As [`crate::objects::tags`] has them.
+    pub tags: Vec<u8>,
     pub head: Vec<u8>,
     /// Length of the body to be stored, when it is known.
     pub length: Option<u64>,
@@ -46,14 +48,9 @@ impl Filling {
             total_bytes,
             ..self.meta
         };
-        Object::new(
-            &meta,
-            &self.path,
-            &self.generation.to_le_bytes(),
-            &self.head,
-            &[],
-        )
-        .ok()
+        let mut extra = self.generation.to_le_bytes().to_vec();
+        extra.extend_from_slice(&self.tags);
+        Object::new(&meta, &self.path, &extra, &self.head, &[]).ok()
     }
 }
 
@@ -186,7 +183,7 @@ impl Gathered<'_> {
                 ..filling.meta
             };
             let slices: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
-            Object::new(&meta, &filling.path, b"", &filling.head, &slices).ok()
+            Object::new(&meta, &filling.path, &filling.tags, &filling.head, &slices).ok()
         } else {
             if self.length > 0 {
                 self.store_chunk();

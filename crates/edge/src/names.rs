@@ -2,6 +2,10 @@
 
 use smallvec::SmallVec;
 
+use crate::deployment;
+
+const DEPLOYMENT_COOKIE: &[u8] = deployment::COOKIE.as_bytes();
+
 use crate::site::wildcard_match;
 
 /// Which names a policy selects (spec §3.2–3.4). Names are case-sensitive.
@@ -115,7 +119,8 @@ pub fn select_cookies<'a>(
             }
         }
     }
-    cookies.retain(|(name, _)| rule.selects(name));
+    // The edge's own cookie is nobody else's, and would split every cache.
+    cookies.retain(|(name, _)| rule.selects(name) && *name != DEPLOYMENT_COOKIE);
     cookies.sort_by_key(|(name, _)| *name);
     for (index, (_, pair)) in cookies.iter().enumerate() {
         if index > 0 {

@@ -26,8 +26,10 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::clients::{Clients, Place};
-use crate::directory::{AliasConflict, Directory, Served};
-use crate::site::{GeoRule, Site};
+use crate::directory::Directory;
+use crate::objects::Objects;
+use crate::site::Site;
+use crate::updates::{UpdateError, Updates};
 use crate::worker::{Shared, Uncacheable, Worker};
 use crate::{Clock, Timeouts, http1, limits};
 
@@ -94,29 +96,7 @@ pub enum StartError {
     Random(io::Error),
     /// The sites cannot be served together.
     #[error(transparent)]
-    Sites(#[from] SwapError),
-}
-
-/// Why sites cannot be served; the operator's fault. Whatever was served before still is.
-#[derive(Debug, thiserror::Error)]
-pub enum SwapError {
-    /// Two of them want one name.
-    #[error(transparent)]
-    Alias(#[from] AliasConflict),
-    /// A restriction by country, and nothing that tells countries: never a silent pass.
-    #[error(
-        "distribution {0} restricts countries (Restrictions.GeoRestriction), and there is no \
-         geographic database: set `geo` to an .mmdb file"
-    )]
-    GeoWithoutDatabase(String),
-    /// The log of a distribution cannot be named so.
-    #[error("Logging.Prefix of distribution {id}: {source}")]
-    Log {
-        /// The distribution.
-        id: String,
-        /// What is wrong with it.
-        source: telemetry::access_log::RegisterError,
-    },
+    Sites(#[from] UpdateError),
 }
 
 /// A running edge.
@@ -125,8 +105,7 @@ pub struct Edge {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
-    /// Dropped to end the upkeep.
-    upkeep: mpsc::Sender<()>,
+    updates: Updates,
 }
 
 impl Edge {
@@ -154,17 +133,20 @@ impl Edge {
             None => TlsRoots::mozilla(),
         };
         let shared = Arc::new(shared(&config, workers)?);
-        swap(&shared, sites)?;
         let (stop, stopped) = watch::channel(false);
-        let (upkeep, ended) = mpsc::channel();
+        // One wish to sweep is as good as many.
+        let (upkeep, wishes) = mpsc::sync_channel(1);
+        let updates = Updates::new(Arc::clone(&shared), upkeep);
+        updates.update(&[], sites)?;
         let mut edge = Edge {
             shared,
             addresses,
             stop,
             threads: Vec::new(),
-            upkeep,
+            updates,
         };
-        edge.threads.push(keep_up(Arc::clone(&edge.shared), ended)?);
+        let upkeep = keep_up(Arc::clone(&edge.shared), wishes, stopped.clone())?;
+        edge.threads.push(upkeep);
         for (index, listeners) in sockets.into_iter().enumerate() {
             let seed = u64::from_le_bytes(random().map_err(StartError::Random)?);
             let start = WorkerStart {
@@ -188,9 +170,9 @@ impl Edge {
         self.addresses.clone()
     }
 
-    /// Serves these sites instead, from one request to the next. What is cached stays.
-    pub fn swap(&self, sites: Vec<Site>) -> Result<(), SwapError> {
-        swap(&self.shared, sites)
+    /// Changes what is served, also while others use the edge.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// What is counted, in Prometheus' text form.
@@ -222,8 +204,8 @@ impl Edge {
     /// Stops gracefully: no new connections, running responses finish, WebSockets end, all
     /// within [`Timeouts::stop`].
     pub fn stop(self) {
-        drop(self.upkeep);
         let _ = self.stop.send(true);
+        self.updates.wake_upkeep();
         for thread in self.threads {
             let _ = thread.join();
         }
@@ -233,11 +215,18 @@ impl Edge {
     }
 }
 
-/// Looks after the store once a second, on a thread that serves nobody.
-fn keep_up(shared: Arc<Shared>, ended: mpsc::Receiver<()>) -> Result<JoinHandle<()>, StartError> {
+/// Looks after the store once a second, and as soon as there is something to sweep, on a thread
+/// that serves nobody.
+fn keep_up(
+    shared: Arc<Shared>,
+    wishes: mpsc::Receiver<()>,
+    stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, StartError> {
     let second = Duration::from_secs(1);
     let upkeep = move || {
-        while ended.recv_timeout(second) == Err(mpsc::RecvTimeoutError::Timeout) {
+        while !*stopped.borrow() {
+            let _ = wishes.recv_timeout(second);
+            shared.store.sweep();
             shared.store.upkeep();
         }
     };
@@ -258,7 +247,10 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
     Ok(Shared {
         clock: config.clock.clone(),
         directory: Arc::new(ArcSwap::from_pointee(Directory::default())),
-        store: RamStore::new(config.cache_bytes, cache::limits::RAM_SHARDS_MAX),
+        store: Objects::new(RamStore::new(
+            config.cache_bytes,
+            cache::limits::RAM_SHARDS_MAX,
+        )),
         hasher: KeyHasher::new(random().map_err(StartError::Random)?),
         flights: FlightTable::new(),
         uncacheable: Uncacheable::new(),
@@ -275,34 +267,6 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         pop: config.pop.clone(),
         common_fields: common.into_bytes(),
     })
-}
-
-fn swap(shared: &Shared, sites: Vec<Site>) -> Result<(), SwapError> {
-    let ids: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
-    let mut served = Vec::new();
-    for site in sites {
-        if site.geo != GeoRule::Unrestricted && shared.geo.is_none() {
-            return Err(SwapError::GeoWithoutDatabase(site.id));
-        }
-        let log = match (&shared.log, &site.logging) {
-            (Some(log), Some(logging)) => {
-                let registered = log.register(&site.id, &logging.prefix, logging.include_cookies);
-                Some(registered.map_err(|source| SwapError::Log {
-                    id: site.id.clone(),
-                    source,
-                })?)
-            }
-            _ => None,
-        };
-        let metrics = shared.registry.register(&site.id);
-        served.push(Arc::new(Served { site, metrics, log }));
-    }
-    let directory = Directory::new(served)?;
-    shared.directory.store(Arc::new(directory));
-    shared
-        .registry
-        .retain(|id| ids.iter().any(|kept| kept == id));
-    Ok(())
 }
 
 /// The workers' sockets share an address, and would share it with another process too, which would

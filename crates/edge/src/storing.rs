@@ -3,10 +3,11 @@
 use cache::freshness::{self, StaleIfError, Terms, Verdict};
 use cache::object::{Meta, Object, ObjectFlags, ObjectKind};
 use cache::vary::{self, VaryRule};
-use message::{Fields, Method, ResponseHead};
+use message::{Fields, Method, ResponseHead, list_items};
 
 use crate::compress::{self, Coding};
 use crate::exchange::Exchange;
+use crate::limits;
 use crate::lookup::{Lookup, head_key, variant_key};
 use crate::prepare;
 use crate::respond::{RANGES, WEAKENED};
@@ -85,6 +86,7 @@ pub(crate) fn store_key(
     exchange: &Exchange<'_>,
     found: &Lookup,
     names: &[String],
+    revision: u64,
 ) -> cache::key::CacheKey {
     let key = if names.is_empty() {
         found.base
@@ -92,6 +94,7 @@ pub(crate) fn store_key(
         let mut meta = Meta::new(found.base);
         meta.kind = ObjectKind::VaryMarker;
         meta.scope = exchange.served.site.scope;
+        meta.revision = revision;
         let extra = names.join(",");
         let path = prepare::path(exchange);
         if let Ok(marker) = Object::new(&meta, &path, extra.as_bytes(), b"", &[]) {
@@ -104,6 +107,26 @@ pub(crate) fn store_key(
     } else {
         key
     }
+}
+
+/// The response's cache tags, by which it can be invalidated: `a,b`, in lower case (spec §8.5).
+pub(crate) fn tags_of(exchange: &Exchange<'_>, fields: &Fields) -> Vec<u8> {
+    let Some(name) = &exchange.served.site.cache_tag else {
+        return Vec::new();
+    };
+    let is_tag = |tag: &&[u8]| {
+        !tag.is_empty()
+            && tag.len() <= limits::CACHE_TAG_BYTES_MAX
+            && tag.iter().all(u8::is_ascii_graphic)
+    };
+    let tags: Vec<Vec<u8>> = fields
+        .get_all(name)
+        .flat_map(list_items)
+        .filter(is_tag)
+        .take(limits::CACHE_TAGS_MAX)
+        .map(<[u8]>::to_ascii_lowercase)
+        .collect();
+    tags.join(&b","[..])
 }
 
 /// What is noted of a response as the origin sent it.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use cache::flight::FlightTable;
 use cache::key::{CacheKey, KeyHasher};
-use cache::ram::RamStore;
 use geo::Geo;
 use message::Fields;
 use origin::Client;
@@ -16,13 +15,14 @@ use crate::clients::Clients;
 use crate::directory::{Directory, Served};
 use crate::fetch::Landing;
 use crate::limits;
+use crate::objects::Objects;
 use crate::{Clock, Dice, Timeouts};
 
 /// What all workers of a node share.
 pub(crate) struct Shared {
     pub clock: Clock,
     pub directory: Arc<ArcSwap<Directory>>,
-    pub store: RamStore,
+    pub store: Objects,
     pub hasher: KeyHasher,
     pub flights: Arc<FlightTable<Landing>>,
     pub uncacheable: Uncacheable,

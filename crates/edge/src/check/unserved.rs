@@ -167,7 +167,7 @@ fn operation(config: &cf::DistributionConfig, warnings: &mut Warnings) {
         unserved(
             warnings,
             "Staging",
-            "it is served by its own names like any other distribution",
+            "no name leads to it; a continuous deployment policy in the store does",
         );
     }
     if config.connection_mode == Some(cf::ConnectionMode::TenantOnly) {
@@ -186,13 +186,6 @@ fn operation(config: &cf::DistributionConfig, warnings: &mut Warnings) {
             warnings,
             "TenantConfig",
             "parameters are not put into anything",
-        );
-    }
-    if config.cache_tag_config.is_some() {
-        unserved(
-            warnings,
-            "CacheTagConfig",
-            "objects cannot be invalidated by tag",
         );
     }
     let logging = config

@@ -128,6 +128,9 @@ fn name_of(site: &Site, host: &[u8]) -> Option<String> {
             behaviors: Vec::new(),
             errors: Vec::new(),
             geo: GeoRule::Unrestricted,
+            cache_tag: None,
+            deployment: None,
+            is_staging: false,
             logging: None,
         };
         Arc::new(Served {
@@ -136,7 +139,7 @@ fn name_of(site: &Site, host: &[u8]) -> Option<String> {
             log: None,
         })
     });
-    let directory = Directory::new(sites.collect()).ok()?;
+    let directory = Directory::new(&sites.collect::<Vec<_>>()).ok()?;
     directory.find(host).map(|served| served.site.id.clone())
 }
 

@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             }
         };
         let started = Instant::now();
-        let Some(served) = self.site() else {
+        let Some((served, set_cookie)) = self.site() else {
             self.reject(403, Cause::UnknownHost, RejectReason::UnknownHost)
                 .await;
             return false;
@@ -152,6 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         })
         .await;
         let (id, arrived_ms) = (arrival.id, arrival.now_ms);
+        if let Some(cookie) = set_cookie {
+            reply.fields.push(b"Set-Cookie", cookie.as_bytes());
+        }
         let keeps_alive = head.keep_alive
             && !reply.close
             && !self.open.is_stopping()
@@ -186,8 +189,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         inbound.is_done()
     }
 
-    /// The site of the request's host.
-    fn site(&mut self) -> Option<Arc<Served>> {
+    /// The site of the request's host, or its staging distribution if this viewer is to get that;
+    /// and the cookie that keeps the viewer there.
+    fn site(&mut self) -> Option<(Arc<Served>, Option<String>)> {
+        let served = self.site_of_host()?;
+        let Some(deployment) = &served.site.deployment else {
+            return Some((served, None));
+        };
+        let Some(staging) = self.directory.load().staging_of(&served.site) else {
+            return Some((served, None));
+        };
+        let staging = Arc::clone(staging);
+        let dice = self.worker.dice.roll() as u32;
+        let now_secs = self.worker.now_ms() / 1_000;
+        let choice = deployment.choose(&self.request, dice, now_secs);
+        let chosen = if choice.is_staging { staging } else { served };
+        Some((chosen, choice.set_cookie))
+    }
+
+    fn site_of_host(&mut self) -> Option<Arc<Served>> {
         let host = self.request.host()?;
         let directory = self.directory.load();
         if let Some((last, last_host, served)) = &self.last

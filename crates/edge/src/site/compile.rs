@@ -11,7 +11,7 @@ use shapes::cloudfront as cf;
 
 use super::rules::{self, Rules};
 use super::{
-    Behavior, BehaviorNames, ErrorPage, ErrorRule, GeoRule, Logging, Origin, OriginProtocol,
+    Behavior, BehaviorNames, Deployment, ErrorPage, ErrorRule, GeoRule, Logging, Origin, OriginProtocol,
     PathPattern, Policies, Site, Target, ViewerProtocol,
 };
 use crate::generated::Generated;
@@ -37,6 +37,8 @@ pub fn compile(
     let behaviors = compiler.behaviors(&groups);
     let errors = compiler.error_rules();
     let geo = compiler.geo();
+    let cache_tag = compiler.cache_tag();
+    let deployment = compiler.deployment();
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
     }
@@ -55,6 +57,9 @@ pub fn compile(
         behaviors,
         errors,
         geo,
+        cache_tag,
+        deployment,
+        is_staging: config.staging == Some(true),
         logging: logging.map(|logging| Logging {
             prefix: logging.prefix.clone().unwrap_or_default(),
             include_cookies: logging.include_cookies.unwrap_or(false),
@@ -63,7 +68,7 @@ pub fn compile(
 }
 
 /// FNV-1a of the id: the same at every start, and only a filter (a ban compares paths as well).
-fn scope_of(id: &str) -> u32 {
+pub(crate) fn scope_of(id: &str) -> u32 {
     id.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
@@ -107,6 +112,22 @@ impl Compiler<'_> {
             .iter()
             .map(|alias| alias.to_ascii_lowercase())
             .collect()
+    }
+
+    fn deployment(&mut self) -> Option<Deployment> {
+        let id = self.config.continuous_deployment_policy_id.as_deref()?;
+        let policy = self.policies.deployment(id).filter(|_| !id.is_empty())?;
+        Deployment::new(policy)
+    }
+
+    fn cache_tag(&mut self) -> Option<String> {
+        let name = &self.config.cache_tag_config.as_ref()?.header_name;
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
+            let message = format!("'{name}' is no header name of at most 256 characters");
+            self.error("CacheTagConfig.HeaderName", message);
+        }
+        Some(name.to_ascii_lowercase())
     }
 
     fn default_root_path(&mut self) -> String {

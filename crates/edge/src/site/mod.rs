@@ -14,9 +14,11 @@ use origin::{OriginSpec, Scheme};
 
 pub(crate) use compile::as_cache_behavior;
 pub use compile::compile;
+pub(crate) use compile::scope_of;
 pub use pattern::{PathPattern, PatternError, wildcard_match};
 pub use policies::{Policies, PolicyError};
 
+pub use crate::deployment::{Deployment, Stickiness, Traffic};
 use crate::forward::ForwardRule;
 use crate::key::KeyRule;
 use crate::response_headers::ResponseHeaders;
@@ -44,6 +46,12 @@ pub struct Site {
     pub errors: Vec<ErrorRule>,
     /// Which countries are served.
     pub geo: GeoRule,
+    /// The field by which origins tag responses, in lower case, where tags are on.
+    pub cache_tag: Option<String>,
+    /// Which viewers the staging distribution serves, while a continuous deployment is on.
+    pub deployment: Option<Deployment>,
+    /// Whether this is a staging distribution: no name leads to it.
+    pub is_staging: bool,
     /// Standard access logs, when they are on.
     pub logging: Option<Logging>,
 }

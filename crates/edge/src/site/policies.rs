@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use shapes::cloudfront::{
-    CachePolicyConfig, OriginRequestPolicyConfig, ResponseHeadersPolicyConfig,
+    CachePolicyConfig, ContinuousDeploymentPolicyConfig, OriginRequestPolicyConfig,
+    ResponseHeadersPolicyConfig,
 };
 use shapes::{ShapeError, Structure};
 
@@ -27,6 +28,7 @@ pub struct Policies {
     cache: HashMap<String, CachePolicyConfig>,
     origin_request: HashMap<String, OriginRequestPolicyConfig>,
     response_headers: HashMap<String, ResponseHeadersPolicyConfig>,
+    deployment: HashMap<String, ContinuousDeploymentPolicyConfig>,
 }
 
 /// Why policies could not be loaded; the operator's fault.
@@ -143,6 +145,28 @@ impl Policies {
     /// The response headers policy of that id.
     pub fn response_headers(&self, id: &str) -> Option<&ResponseHeadersPolicyConfig> {
         self.response_headers.get(id)
+    }
+
+    /// The continuous deployment policy of that id.
+    pub fn deployment(&self, id: &str) -> Option<&ContinuousDeploymentPolicyConfig> {
+        self.deployment.get(id)
+    }
+
+    /// Adds a continuous deployment policy, in place of one with that id.
+    pub fn insert_deployment(
+        &mut self,
+        id: impl Into<String>,
+        config: ContinuousDeploymentPolicyConfig,
+    ) {
+        self.deployment.insert(id.into(), config);
+    }
+
+    /// Forgets the policy of that id, of whatever kind.
+    pub fn remove(&mut self, id: &str) {
+        self.cache.remove(id);
+        self.origin_request.remove(id);
+        self.response_headers.remove(id);
+        self.deployment.remove(id);
     }
 
     /// Adds a cache policy, in place of one with that id.

@@ -133,7 +133,8 @@ fn a_request_is_served_to_its_end_by_the_site_that_it_began_with() {
         .edge
         .as_ref()
         .unwrap()
-        .swap(vec![site("ENEW", "site.test", &new)])
+        .updates()
+        .update(&[], vec![site("ENEW", "site.test", &new)])
         .unwrap();
     assert_eq!(world.get("/a", &[]).text(), "new");
     go.send(()).unwrap();
@@ -144,7 +145,8 @@ fn a_request_is_served_to_its_end_by_the_site_that_it_began_with() {
         .edge
         .as_ref()
         .unwrap()
-        .swap(vec![site("ENEW", "other.test", &new)])
+        .updates()
+        .update(&[], vec![site("ENEW", "other.test", &new)])
         .unwrap();
     assert_eq!(running.get("/a", &[]).status, 403);
     assert_eq!(world.get("/a", &[("Host", "other.test")]).text(), "new");
@@ -179,7 +181,7 @@ fn sites_change_under_load_and_every_answer_is_of_one_of_them() {
             0 => site("ETWO", "site.test", &two),
             _ => site("EONE", "site.test", &one),
         };
-        world.edge.as_ref().unwrap().swap(vec![next]).unwrap();
+        world.edge.as_ref().unwrap().updates().update(&[], vec![next]).unwrap();
         std::thread::sleep(Duration::from_millis(2));
     }
     is_over.store(true, Ordering::Relaxed);

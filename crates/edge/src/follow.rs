@@ -1,0 +1,249 @@
+//! Following the store: a node's copy of what concerns edges, and the thread that keeps the edge
+//! as the copy says.
+//!
+//! 1. [`Follower::open`] reads the copy from disk, so that a node serves although its store is
+//!    away; [`Follower::sites`] are served from the start.
+//! 2. [`Follower::start`] goes on with a thread that waits for changes, bans what invalidations
+//!    name, compiles what is touched and swaps it in, and then says so: the node's own document,
+//!    bound to a lease, tells the revision that it has applied.
+//! 3. While the store does not answer, everything stays as it is, and the thread tries on.
+
+mod sites;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use documents::{Node, Refusal, encode, keys};
+use store::replica::Replica;
+use store::{Batch, LeaseId, Store, StoreError, Txn};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::limits;
+use crate::site::Site;
+use crate::updates::Updates;
+use sites::{Plan, Sites};
+
+/// A node's copy of what concerns edges, not yet followed.
+pub struct Follower {
+    replica: Replica,
+    sites: Sites,
+}
+
+/// A thread that follows the store. Dropped, it ends and gives the node's lease back.
+pub struct Following {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Reads the copy that lies at `path`; without one, it begins empty.
+    pub fn open(path: &Path) -> io::Result<Follower> {
+        Ok(Follower {
+            replica: Replica::open(path, keys::CLOUDFRONT)?,
+            sites: Sites::new(),
+        })
+    }
+
+    /// Everything that the copy says is to be served. What does not compile is logged and left out.
+    pub fn sites(&mut self) -> Vec<Site> {
+        let documents = self.replica.documents();
+        self.sites.load(documents).sites
+    }
+
+    /// Follows the store from now on. `node` is what this node says of itself.
+    pub fn start(
+        self,
+        updates: Updates,
+        store: Arc<dyn Store>,
+        node: Node,
+    ) -> io::Result<Following> {
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut task = Task {
+            follower: self,
+            updates,
+            store,
+            node,
+            lease: None,
+            acknowledged: None,
+            is_unsaved: false,
+        };
+        let thread = std::thread::Builder::new().name("edge-follow".into());
+        let thread = thread.spawn(move || runtime.block_on(task.run(stopped)))?;
+        Ok(Following {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Task {
+    follower: Follower,
+    updates: Updates,
+    store: Arc<dyn Store>,
+    node: Node,
+    lease: Option<LeaseId>,
+    /// What the store knows of this node.
+    acknowledged: Option<(u64, BTreeMap<String, Refusal>)>,
+    is_unsaved: bool,
+}
+
+impl Task {
+    async fn run(&mut self, mut stopped: watch::Receiver<bool>) {
+        tokio::select! {
+            _ = stopped.wait_for(|is_stopped| *is_stopped) => {}
+            () = self.follow() => {}
+        }
+        self.save();
+        if let Some(lease) = self.lease {
+            // The lease ends by itself soon if the store is away.
+            let _ = tokio::time::timeout(Duration::from_secs(2), self.store.revoke(lease)).await;
+        }
+    }
+
+    async fn follow(&mut self) {
+        let mut renewals = tokio::time::interval(limits::LEASE_RENEWAL);
+        let mut saves = tokio::time::interval(limits::SNAPSHOT_INTERVAL);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut away_since: Option<Instant> = None;
+        loop {
+            let outcome = tokio::select! {
+                changes = self.follower.replica.advance(&*self.store) => match changes {
+                    Ok(batches) => {
+                        self.apply(&batches);
+                        self.acknowledge().await
+                    }
+                    Err(error) => Err(error),
+                },
+                _ = renewals.tick() => self.renew().await,
+                _ = saves.tick() => {
+                    self.save();
+                    Ok(())
+                }
+            };
+            match outcome {
+                Ok(()) => {
+                    if let Some(since) = away_since.take() {
+                        let secs = since.elapsed().as_secs();
+                        tracing::info!(secs, "the store is back");
+                    }
+                }
+                Err(error) => {
+                    if away_since.is_none() {
+                        tracing::warn!(%error, "the store is away; what is served stays as it is");
+                        away_since = Some(Instant::now());
+                    }
+                    tokio::time::sleep(limits::STORE_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, batches: &[Batch]) {
+        let plan = self.follower.sites.apply(batches);
+        self.is_unsaved |= !batches.is_empty();
+        // Invalidations first: nobody waits for a compiler.
+        for (distribution, items, ban) in &plan.bans {
+            let items = items.iter().map(String::as_str);
+            self.updates.ban(distribution, items, ban);
+        }
+        self.serve(plan);
+    }
+
+    fn serve(&mut self, plan: Plan) {
+        if plan.gone.is_empty() && plan.sites.is_empty() {
+            return;
+        }
+        let ids: Vec<String> = plan.sites.iter().map(|site| site.id.clone()).collect();
+        match self.updates.update(&plan.gone, plan.sites) {
+            Ok(()) => tracing::info!(changed = ids.len(), gone = plan.gone.len(), "sites"),
+            // One of them cannot be served beside the others: find out which.
+            Err(error) if ids.len() == 1 => {
+                let _ = self.updates.update(&plan.gone, Vec::new());
+                self.follower.sites.refuse(&ids[0], error.to_string());
+            }
+            Err(_) => {
+                let _ = self.updates.update(&plan.gone, Vec::new());
+                for id in ids {
+                    let Some(site) = self.follower.sites.recompile(&id) else {
+                        continue;
+                    };
+                    if let Err(error) = self.updates.update(&[], vec![site]) {
+                        self.follower.sites.refuse(&id, error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the store what is served, if that is news.
+    async fn acknowledge(&mut self) -> Result<(), StoreError> {
+        let applied = self.follower.replica.revision().0;
+        let refused = self.follower.sites.refused();
+        let is_known = self
+            .acknowledged
+            .as_ref()
+            .is_some_and(|(known, known_refused)| *known == applied && known_refused == refused);
+        if is_known {
+            return Ok(());
+        }
+        let lease = match self.lease {
+            Some(lease) => lease,
+            None => *self.lease.insert(self.store.grant(limits::LEASE_SECS).await?),
+        };
+        self.node.applied = applied;
+        self.node.refused.clone_from(refused);
+        let key = keys::node(&self.node.id);
+        let txn = Txn::new().put_leased(key, encode(&self.node), lease);
+        if let Err(error) = self.store.commit(txn).await {
+            // The lease may have ended while the store was away.
+            self.lease = None;
+            self.acknowledged = None;
+            return Err(error);
+        }
+        self.acknowledged = Some((applied, self.node.refused.clone()));
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        if let Some(lease) = self.lease
+            && !self.store.renew(lease).await?
+        {
+            self.lease = None;
+            self.acknowledged = None;
+        }
+        // Nothing is said before it is known what the store says: a node that has not caught up
+        // must not hold others' changes for served.
+        match self.follower.replica.revision().0 {
+            0 => Ok(()),
+            _ => self.acknowledge().await,
+        }
+    }
+
+    fn save(&mut self) {
+        if !std::mem::take(&mut self.is_unsaved) {
+            return;
+        }
+        if let Err(error) = self.follower.replica.save() {
+            tracing::error!(%error, "the node's copy of its store is not saved");
+            self.is_unsaved = true;
+        }
+    }
+}

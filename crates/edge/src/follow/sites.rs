@@ -1,0 +1,262 @@
+//! From documents to sites: what a change makes necessary, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cache::bans::Ban;
+use documents::{FormError, Refusal, Resource, keys};
+use serde::de::DeserializeOwned;
+use shapes::cloudfront::{DistributionConfig, InvalidationBatch};
+use store::{Batch, Document, Event};
+
+use crate::site::{Policies, Site, as_cache_behavior, compile};
+
+/// The documents that sites are made of, as far as compiling needs them.
+pub(crate) struct Sites {
+    policies: Policies,
+    distributions: HashMap<String, Distribution>,
+    /// Documents that cannot be served, by key.
+    refused: BTreeMap<String, Refusal>,
+}
+
+struct Distribution {
+    resource: Resource<DistributionConfig>,
+    revision: u64,
+    /// Ids of the policies that it names.
+    uses: Vec<String>,
+}
+
+/// What a change asks of the edge.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// Distributions whose cached objects go, with what the invalidation names.
+    pub bans: Vec<(String, Vec<String>, Ban)>,
+    /// Ids that are not served any more.
+    pub gone: Vec<String>,
+    /// What is served from now on.
+    pub sites: Vec<Site>,
+}
+
+/// What of a batch is to be compiled again.
+#[derive(Default)]
+struct Dirty {
+    distributions: BTreeSet<String>,
+    policies: BTreeSet<String>,
+}
+
+impl Sites {
+    pub fn new() -> Sites {
+        Sites {
+            policies: Policies::managed(),
+            distributions: HashMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Documents that cannot be served, by key.
+    pub fn refused(&self) -> &BTreeMap<String, Refusal> {
+        &self.refused
+    }
+
+    /// Notes that the edge did not take a site.
+    pub fn refuse(&mut self, id: &str, message: String) {
+        let revision = self.distributions.get(id).map_or(0, |d| d.revision);
+        tracing::error!(distribution = id, message, "the old site serves on");
+        let key = keys::resource(keys::DISTRIBUTION, id);
+        self.refused.insert(key, Refusal { revision, message });
+    }
+
+    /// Takes up all documents at once, at the start. There is nothing cached that bans could remove.
+    pub fn load<'d>(&mut self, documents: impl Iterator<Item = &'d Document>) -> Plan {
+        let mut dirty = Dirty::default();
+        for document in documents {
+            if !matches!(keys::parse(&document.key), Some((keys::INVALIDATION, _))) {
+                self.take(&Event::Put(document.clone()), &mut dirty, &mut Plan::default());
+            }
+        }
+        let mut plan = Plan::default();
+        self.compile(dirty, &mut plan);
+        plan
+    }
+
+    /// Takes up changes.
+    pub fn apply(&mut self, batches: &[Batch]) -> Plan {
+        let (mut dirty, mut plan) = (Dirty::default(), Plan::default());
+        for event in batches.iter().flat_map(|batch| &batch.events) {
+            self.take(event, &mut dirty, &mut plan);
+        }
+        plan.bans.sort_by_key(|(_, _, ban)| ban.revision);
+        self.compile(dirty, &mut plan);
+        plan
+    }
+
+    fn take(&mut self, event: &Event, dirty: &mut Dirty, plan: &mut Plan) {
+        let Some((collection, id)) = keys::parse(event.key()) else {
+            return;
+        };
+        let taken = match event {
+            Event::Put(document) => self.put(collection, id, document, dirty, plan),
+            Event::Deleted { key } => {
+                self.delete(collection, id, key, dirty, plan);
+                Ok(())
+            }
+        };
+        match (taken, event) {
+            (Err(error), Event::Put(document)) => {
+                tracing::error!(%error, "a document is passed over");
+                let refusal = Refusal {
+                    revision: document.modified.0,
+                    message: error.message,
+                };
+                self.refused.insert(document.key.clone(), refusal);
+            }
+            (Ok(()), _) => {
+                self.refused.remove(event.key());
+            }
+            (Err(_), Event::Deleted { .. }) => {}
+        }
+    }
+
+    fn put(
+        &mut self,
+        collection: &str,
+        id: &str,
+        document: &Document,
+        dirty: &mut Dirty,
+        plan: &mut Plan,
+    ) -> Result<(), FormError> {
+        match collection {
+            keys::DISTRIBUTION => {
+                let resource: Resource<DistributionConfig> = read(document)?;
+                let distribution = Distribution {
+                    uses: policies_of(&resource.config),
+                    revision: document.modified.0,
+                    resource,
+                };
+                self.distributions.insert(id.to_owned(), distribution);
+                dirty.distributions.insert(id.to_owned());
+                return Ok(());
+            }
+            keys::INVALIDATION => {
+                let Some((distribution, _)) = id.split_once('/') else {
+                    return Ok(());
+                };
+                let invalidation: Resource<InvalidationBatch> = read(document)?;
+                let ban = Ban {
+                    revision: document.modified.0,
+                    id: invalidation.id.into(),
+                    at_ms: invalidation.created_ms,
+                };
+                let items = invalidation.config.paths.items().to_vec();
+                plan.bans.push((distribution.to_owned(), items, ban));
+                return Ok(());
+            }
+            keys::CACHE_POLICY => self.policies.insert_cache(id, config(document)?),
+            keys::ORIGIN_REQUEST_POLICY => {
+                self.policies.insert_origin_request(id, config(document)?);
+            }
+            keys::RESPONSE_HEADERS_POLICY => {
+                self.policies.insert_response_headers(id, config(document)?);
+            }
+            keys::CONTINUOUS_DEPLOYMENT_POLICY => {
+                self.policies.insert_deployment(id, config(document)?);
+            }
+            _ => return Ok(()),
+        }
+        dirty.policies.insert(id.to_owned());
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        collection: &str,
+        id: &str,
+        key: &str,
+        dirty: &mut Dirty,
+        plan: &mut Plan,
+    ) {
+        match collection {
+            keys::DISTRIBUTION => {
+                self.distributions.remove(id);
+                self.refused.remove(key);
+                dirty.distributions.remove(id);
+                plan.gone.push(id.to_owned());
+            }
+            keys::CACHE_POLICY
+            | keys::ORIGIN_REQUEST_POLICY
+            | keys::RESPONSE_HEADERS_POLICY
+            | keys::CONTINUOUS_DEPLOYMENT_POLICY => {
+                self.policies.remove(id);
+                dirty.policies.insert(id.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn compile(&mut self, mut dirty: Dirty, plan: &mut Plan) {
+        if !dirty.policies.is_empty() {
+            let users = self.distributions.iter().filter(|(_, distribution)| {
+                let mut uses = distribution.uses.iter();
+                uses.any(|id| dirty.policies.contains(id))
+            });
+            dirty.distributions.extend(users.map(|(id, _)| id.clone()));
+        }
+        for id in dirty.distributions {
+            let Some(distribution) = self.distributions.get(&id) else {
+                continue;
+            };
+            // It may have come back in the same change.
+            plan.gone.retain(|gone| *gone != id);
+            match self.site(&id, distribution) {
+                Ok(site) => {
+                    self.refused.remove(&keys::resource(keys::DISTRIBUTION, &id));
+                    plan.sites.push(site);
+                }
+                Err(message) => self.refuse(&id, message),
+            }
+        }
+    }
+
+    /// Compiles a distribution once more.
+    pub fn recompile(&self, id: &str) -> Option<Site> {
+        self.site(id, self.distributions.get(id)?).ok()
+    }
+
+    fn site(&self, id: &str, distribution: &Distribution) -> Result<Site, String> {
+        let Resource { domain, config, .. } = &distribution.resource;
+        let domain = domain.as_deref().unwrap_or_default();
+        compile(id, domain, config, &self.policies).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            errors.join("; ")
+        })
+    }
+}
+
+fn read<C: DeserializeOwned>(document: &Document) -> Result<Resource<C>, FormError> {
+    Resource::decode(&document.key, &document.value)
+}
+
+fn config<C: DeserializeOwned>(document: &Document) -> Result<C, FormError> {
+    Ok(read(document)?.config)
+}
+
+/// Ids of the policies that a distribution names.
+fn policies_of(config: &DistributionConfig) -> Vec<String> {
+    let behaviors = config.cache_behaviors.iter();
+    let behaviors = behaviors.flat_map(|behaviors| behaviors.items().iter().cloned());
+    let mut uses: Vec<String> = behaviors
+        .chain([as_cache_behavior(&config.default_cache_behavior)])
+        .flat_map(|behavior| {
+            [
+                behavior.cache_policy_id,
+                behavior.origin_request_policy_id,
+                behavior.response_headers_policy_id,
+            ]
+        })
+        .chain([config.continuous_deployment_policy_id.clone()])
+        .flatten()
+        .filter(|id| !id.is_empty())
+        .collect();
+    uses.sort();
+    uses.dedup();
+    uses
+}

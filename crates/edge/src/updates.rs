@@ -1,0 +1,117 @@
+//! Changes of what an edge serves, while it serves: sites come and go, and bans take hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use cache::bans::{Ban, Pattern};
+use parking_lot::Mutex;
+
+use crate::directory::{AliasConflict, Directory, Served};
+use crate::site::{GeoRule, Site, scope_of};
+use crate::worker::Shared;
+
+/// Why sites cannot be served; the operator's fault. Whatever was served before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Two of them want one name.
+    #[error(transparent)]
+    Alias(#[from] AliasConflict),
+    /// A restriction by country, and nothing that tells countries: never a silent pass.
+    #[error(
+        "distribution {0} restricts countries (Restrictions.GeoRestriction), and there is no \
+         geographic database: set `geo` to an .mmdb file"
+    )]
+    GeoWithoutDatabase(String),
+    /// The log of a distribution cannot be named so.
+    #[error("Logging.Prefix of distribution {id}: {source}")]
+    Log {
+        /// The distribution.
+        id: String,
+        /// What is wrong with it.
+        source: telemetry::access_log::RegisterError,
+    },
+}
+
+/// Changes what an edge serves. Its copies change the same edge.
+#[derive(Clone)]
+pub struct Updates {
+    shared: Arc<Shared>,
+    /// All that is served, by id. Whoever changes it makes the directory anew.
+    sites: Arc<Mutex<BTreeMap<String, Arc<Served>>>>,
+    upkeep: mpsc::SyncSender<()>,
+}
+
+impl Updates {
+    pub(crate) fn new(shared: Arc<Shared>, upkeep: mpsc::SyncSender<()>) -> Updates {
+        Updates {
+            shared,
+            sites: Arc::default(),
+            upkeep,
+        }
+    }
+
+    /// Serves `sites`, each in place of the one with its id, and no longer those with the ids
+    /// `gone`: all of it from one request to the next, or nothing. What is cached stays.
+    pub fn update(&self, gone: &[String], sites: Vec<Site>) -> Result<(), UpdateError> {
+        let mut served = self.sites.lock();
+        let mut next = served.clone();
+        for id in gone {
+            next.remove(id);
+        }
+        for site in sites {
+            let id = site.id.clone();
+            next.insert(id, Arc::new(self.serve(site)?));
+        }
+        let all: Vec<Arc<Served>> = next.values().cloned().collect();
+        let directory = Directory::new(&all)?;
+        self.shared.directory.store(Arc::new(directory));
+        *served = next;
+        let registry = &self.shared.registry;
+        registry.retain(|id| served.contains_key(id));
+        Ok(())
+    }
+
+    fn serve(&self, site: Site) -> Result<Served, UpdateError> {
+        let shared = &self.shared;
+        if site.geo != GeoRule::Unrestricted && shared.geo.is_none() {
+            return Err(UpdateError::GeoWithoutDatabase(site.id));
+        }
+        let log = match (&shared.log, &site.logging) {
+            (Some(log), Some(logging)) => {
+                let registered = log.register(&site.id, &logging.prefix, logging.include_cookies);
+                Some(registered.map_err(|source| UpdateError::Log {
+                    id: site.id.clone(),
+                    source,
+                })?)
+            }
+            _ => None,
+        };
+        let metrics = shared.registry.register(&site.id);
+        Ok(Served { site, metrics, log })
+    }
+
+    /// Removes what a distribution has cached and an item of an invalidation names: `/path`,
+    /// `/path*`, `#tag`. When this returns, no request gets what was fetched before.
+    pub fn ban<'i>(&self, distribution: &str, items: impl Iterator<Item = &'i str>, ban: &Ban) {
+        let sites = self.sites.lock();
+        let root = sites
+            .get(distribution)
+            .map(|served| served.site.default_root_path.clone())
+            .filter(|root| !root.is_empty());
+        drop(sites);
+        // Objects lie under the path that `/` stands for.
+        let root_is_meant = |item: &str| (item == "/").then_some(root.as_deref()).flatten();
+        let patterns = items.flat_map(|item| {
+            let root = root_is_meant(item).map(Pattern::parse);
+            std::iter::once(Pattern::parse(item)).chain(root)
+        });
+        self.shared.store.ban(scope_of(distribution), patterns, ban);
+        self.wake_upkeep();
+    }
+
+    /// Sweeps soon. If the upkeep has a wish already, or is over, that is as good.
+    pub(crate) fn wake_upkeep(&self) {
+        let _ = self.upkeep.try_send(());
+    }
+}
