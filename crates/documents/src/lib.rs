@@ -10,6 +10,7 @@ pub mod keys;
 pub mod managed;
 mod node;
 mod resource;
+pub mod tenant;
 
 pub use node::{Node, Refusal, Role};
 pub use resource::Resource;
