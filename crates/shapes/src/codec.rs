@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::schema::{Kind, Shape};
 
@@ -10,12 +10,27 @@ use crate::schema::{Kind, Shape};
 ///
 /// A scalar that is not what its shape says stays the text (or the JSON) that it was, so that the
 /// words about wrong values are those of [`crate::check_types`] alone, whatever the format was.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// The document in the JSON form that [`crate::from_value`] takes.
     pub value: Value,
     /// The paths of what the shape does not have, which `value` leaves out.
     pub unknown: Vec<String>,
+}
+
+impl Decoded {
+    /// A value with nothing beside it.
+    pub(crate) fn known(value: impl Into<Value>) -> Self {
+        Self {
+            value: value.into(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// A structure without members.
+    pub(crate) fn nothing() -> Self {
+        Self::known(Map::new())
+    }
 }
 
 /// Reads a scalar from the text that XML, a header, a query or a path holds.
@@ -35,7 +50,9 @@ pub(crate) fn scalar(shape: &Shape, text: &str) -> Value {
         },
         Kind::Timestamp => Some(Value::from(trimmed)),
         // MIME's line ends come with base64 from some hands.
-        Kind::Blob => Some(text.split_ascii_whitespace().collect()),
+        Kind::Blob => Some(Value::from(
+            text.split_ascii_whitespace().collect::<String>(),
+        )),
         Kind::String { .. } | Kind::Structure { .. } | Kind::List { .. } => None,
     };
     read.unwrap_or_else(|| Value::from(text))

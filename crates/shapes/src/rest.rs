@@ -96,7 +96,7 @@ pub fn read_request(
         headers,
         body,
     };
-    let decoded = message::read(operation, operation.input.as_ref(), &received)?;
+    let decoded = message::read(operation.protocol, operation.input.as_ref(), &received)?;
     if !decoded.unknown.is_empty() {
         return Err(RequestError::UnknownMembers(decoded.unknown));
     }
@@ -105,7 +105,7 @@ pub fn read_request(
 
 /// Writes the answer to an operation. `output` is taken to fit the output's shape.
 pub fn write_response(operation: &'static Operation, output: &Value) -> Response {
-    let written = message::write(operation, operation.output.as_ref(), output);
+    let written = message::write(operation.protocol, operation.output.as_ref(), output);
     Response {
         status: operation.status,
         headers: written.headers,
@@ -117,7 +117,7 @@ pub fn write_response(operation: &'static Operation, output: &Value) -> Response
 /// Writes the request that asks for an operation. `input` is taken to fit the input's shape.
 /// Protocol [`crate::schema::Protocol::Json`] needs `X-Amz-Target` beside it.
 pub fn write_request(operation: &'static Operation, input: &Value) -> Request {
-    let written = message::write(operation, operation.input.as_ref(), input);
+    let written = message::write(operation.protocol, operation.input.as_ref(), input);
     Request {
         method: operation.method,
         target: uri::target(operation.uri, &written.placeholders, &written.query),
@@ -140,6 +140,6 @@ pub fn read_response(
         headers,
         body,
     };
-    let decoded = message::read(operation, operation.output.as_ref(), &received)?;
+    let decoded = message::read(operation.protocol, operation.output.as_ref(), &received)?;
     Ok(decoded.value)
 }

@@ -19,3 +19,63 @@ fn is_character(character: char) -> bool {
         '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::{Bounds, Kind, Member, Shape};
+
+    const fn shape(name: &'static str, kind: Kind) -> Shape {
+        Shape {
+            name,
+            kind,
+            bounds: Bounds {
+                min: None,
+                max: None,
+            },
+            is_sensitive: false,
+        }
+    }
+
+    static TEXT: Shape = shape(
+        "Text",
+        Kind::String {
+            choices: &[],
+            pattern: None,
+        },
+    );
+    static TEXTS: Shape = shape(
+        "Texts",
+        Kind::List {
+            item: &TEXT,
+            wire_name: "member",
+            is_flattened: true,
+        },
+    );
+    static STRUCTURE: Shape = shape(
+        "Structure",
+        Kind::Structure {
+            members: &[
+                Member::new("Tags", &TEXTS).wire_name("Tag"),
+                Member::new("Name", &TEXT),
+            ],
+            payload: None,
+            is_union: false,
+        },
+    );
+
+    // No service here has flattened lists yet, but most others that speak XML do.
+    #[test]
+    fn items_of_a_flattened_list_stand_beside_its_siblings() {
+        let value = json!({"Name": "n", "Tags": ["a", "b"]});
+        let written = write(&STRUCTURE, "S", None, &value);
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.ends_with("<S><Tag>a</Tag><Tag>b</Tag><Name>n</Name></S>"));
+
+        let apart = b"<S><Tag>a</Tag><Name>n</Name><Tag>b</Tag></S>";
+        let read = read(&STRUCTURE, "S", apart).unwrap();
+        assert_eq!((read.value, read.unknown), (value, vec![]));
+    }
+}

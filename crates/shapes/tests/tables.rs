@@ -3,8 +3,11 @@
 // A helper that cannot go on fails the test that called it.
 #![allow(clippy::unwrap_used)]
 
+mod documents;
+
+use documents::documents;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shapes::cloudfront::{
     CachePolicyConfig, CreateDistributionWithTagsRequest, GetDistributionResult,
     OriginRequestPolicyConfig, ResponseHeadersPolicyConfig, SERVICE, TestFunctionRequest,
@@ -123,43 +126,6 @@ fn member(shape: &'static Shape, name: &str) -> &'static Member {
         panic!("{} is a list", shape.name)
     };
     members.iter().find(|member| member.name == name).unwrap()
-}
-
-/// Documents that a shape allows: optional members come and go.
-fn documents(shape: &'static Shape) -> BoxedStrategy<Value> {
-    match &shape.kind {
-        Kind::Structure { members, .. } => {
-            let members: Vec<_> = members.iter().map(entries).collect();
-            let object = |members: Vec<Option<(String, Value)>>| {
-                Value::Object(members.into_iter().flatten().collect::<Map<_, _>>())
-            };
-            members.prop_map(object).boxed()
-        }
-        Kind::List { item, .. } => prop::collection::vec(documents(item), 0..3)
-            .prop_map(Value::Array)
-            .boxed(),
-        Kind::String { choices: [], .. } => ".{0,8}".prop_map(Value::String).boxed(),
-        Kind::String { choices, .. } => {
-            prop::sample::select(*choices).prop_map(Value::from).boxed()
-        }
-        Kind::Integer => any::<i32>().prop_map(Value::from).boxed(),
-        Kind::Long => any::<i64>().prop_map(Value::from).boxed(),
-        Kind::Float | Kind::Double => (-1e9..1e9).prop_map(|n: f64| json!(n)).boxed(),
-        Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
-        Kind::Timestamp => Just(json!("2020-05-31T00:00:00.250Z")).boxed(),
-        Kind::Blob => prop::sample::select(&["", "Zg==", "Zm9v"])
-            .prop_map(Value::from)
-            .boxed(),
-    }
-}
-
-fn entries(member: &'static Member) -> BoxedStrategy<Option<(String, Value)>> {
-    let entry = documents(member.shape).prop_map(|value| Some((member.name.to_owned(), value)));
-    if member.is_required {
-        entry.boxed()
-    } else {
-        prop_oneof![Just(None), entry].boxed()
-    }
 }
 
 /// Puts `wrong` in the place that `choice` leads to, if it leads to one.

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use super::RequestError;
 use super::uri::parameters;
-use crate::check::check_types;
+use crate::check::{check_types, cut};
 use crate::codec::{Decoded, member, scalar, text};
 use crate::path::{Path, ShapeError};
 use crate::scalar::Blob;
-use crate::schema::{Body, Kind, Location, Member, Operation, Protocol, Shape};
+use crate::schema::{Body, Kind, Location, Member, Protocol, Shape};
 use crate::{wire_json, xml};
 
 /// What a message says, place by place.
@@ -30,67 +30,29 @@ pub(super) struct Written {
     pub(super) body: Vec<u8>,
 }
 
-/// The parts of a structure, as HTTP carries them.
-struct Layout {
-    members: &'static [Member],
-    /// The member that is the whole body.
-    payload: Option<&'static Member>,
-}
-
-impl Layout {
-    fn of(shape: &'static Shape) -> Self {
-        let Kind::Structure {
-            members, payload, ..
-        } = shape.kind
-        else {
-            return Self {
-                members: &[],
-                payload: None,
-            };
-        };
-        Self {
-            members,
-            payload: payload.and_then(|name| members.iter().find(|m| m.name == name)),
-        }
-    }
-
-    fn location(&self, name: &str) -> Location {
-        let member = self.members.iter().find(|member| member.name == name);
-        member.map_or(Location::Body, |member| member.location)
-    }
-
-    fn in_body(&self) -> impl Iterator<Item = &'static Member> {
-        let members = self.members.iter();
-        members.filter(|member| member.location == Location::Body)
-    }
-}
-
-/// Reads a message of the structure `carried`: a value of its shape. Unknown members are reported.
+/// Reads a message that carries `carried`, if it carries anything: a value of that shape.
+/// Unknown members of the body are reported, not refused.
 pub(super) fn read(
-    operation: &'static Operation,
+    protocol: Protocol,
     carried: Option<&'static Body>,
     received: &Received<'_>,
 ) -> Result<Decoded, RequestError> {
     let Some(carried) = carried else {
-        return Ok(Decoded {
-            value: Value::Object(Map::new()),
-            unknown: Vec::new(),
-        });
+        return Ok(Decoded::nothing());
     };
-    let layout = Layout::of(carried.shape);
-    let mut decoded = read_body(operation, carried, &layout, received.body)?;
+    let mut decoded = match Content::of(protocol, carried) {
+        Some(content) => content.read(received.body)?,
+        None => Decoded::nothing(),
+    };
     let Value::Object(members) = &mut decoded.value else {
-        let is = "is not an object".to_owned();
-        return Err(RequestError::Body(vec![Path::Root.error(is)]));
+        let error = Path::Root.error("is not an object");
+        return Err(RequestError::Body(vec![error]));
     };
-    read_parameters(&layout, received, members)
+    read_parameters(members_of(carried.shape), received, members)
         .map_err(|error| RequestError::Parameters(vec![error]))?;
     let (body, parameters): (Vec<_>, Vec<_>) = check_types(carried.shape, &decoded.value)
         .into_iter()
-        .partition(|error| {
-            let end = error.path.find(['.', '[']).unwrap_or(error.path.len());
-            layout.location(&error.path[..end]) == Location::Body
-        });
+        .partition(|error| is_in_body(carried.shape, &error.path));
     if !parameters.is_empty() {
         return Err(RequestError::Parameters(parameters));
     }
@@ -100,137 +62,18 @@ pub(super) fn read(
     Ok(decoded)
 }
 
-/// Reads what travels outside the body.
-fn read_parameters(
-    layout: &Layout,
-    received: &Received<'_>,
-    members: &mut Map<String, Value>,
-) -> Result<(), ShapeError> {
-    let query = parameters(received.query).map_err(|parameter| {
-        let parameter = crate::check::cut(parameter);
-        Path::Root.error(format!(
-            "'{parameter}' in the query is not percent-encoded UTF-8"
-        ))
-    })?;
-    for member in layout.members {
-        let name = member.wire_name;
-        let values: Vec<&str> = match member.location {
-            Location::Body => continue,
-            Location::Uri => values(received.placeholders, |other| other == name),
-            Location::QueryString => values(&query, |other| other == name),
-            Location::Header => (received.headers.iter())
-                .filter(|(other, _)| other.eq_ignore_ascii_case(name))
-                .map(|(_, value)| *value)
-                .collect(),
-        };
-        match values.as_slice() {
-            [] => {}
-            [value] => {
-                members.insert(member.name.into(), scalar(member.shape, value));
-            }
-            _ => return Err(Path::Member(&Path::Root, member.name).error("is given twice")),
-        }
-    }
-    Ok(())
-}
-
-fn values<N: AsRef<str>>(pairs: &[(N, String)], is_it: impl Fn(&str) -> bool) -> Vec<&str> {
-    let pairs = pairs.iter().filter(|(name, _)| is_it(name.as_ref()));
-    pairs.map(|(_, value)| value.as_str()).collect()
-}
-
-/// Reads what travels in the body: an object of the payload member, or of all body members.
-fn read_body(
-    operation: &'static Operation,
-    carried: &'static Body,
-    layout: &Layout,
-    body: &[u8],
-) -> Result<Decoded, RequestError> {
-    let nothing = Decoded {
-        value: Value::Object(Map::new()),
-        unknown: Vec::new(),
-    };
-    let is_blob = |payload: &Member| matches!(payload.shape.kind, Kind::Blob);
-    let is_blob = layout.payload.is_some_and(is_blob);
-    if body.is_empty() || !is_blob && body.trim_ascii().is_empty() {
-        let mut members = layout.in_body();
-        return match members.any(|member| member.is_required) {
-            true => Err(RequestError::MissingBody),
-            false => Ok(nothing),
-        };
-    }
-    let error = |error| RequestError::Body(vec![error]);
-    let Some(payload) = layout.payload else {
-        return match layout.in_body().next() {
-            Some(_) => read_document(
-                operation,
-                carried.shape,
-                carried.wire_name,
-                body,
-                &Path::Root,
-            )
-            .map_err(error),
-            None => Ok(nothing),
-        };
-    };
-    let path = Path::Member(&Path::Root, payload.name);
-    let Decoded { value, unknown } = match is_blob {
-        true => Decoded {
-            value: Value::from(Blob(body.into()).encode()),
-            unknown: Vec::new(),
-        },
-        false => read_document(operation, payload.shape, payload.wire_name, body, &path)
-            .map_err(error)?,
-    };
-    let members = [(payload.name.to_owned(), value)];
-    Ok(Decoded {
-        value: Value::Object(members.into_iter().collect()),
-        unknown,
-    })
-}
-
-fn read_document(
-    operation: &Operation,
-    shape: &'static Shape,
-    root: &str,
-    body: &[u8],
-    path: &Path<'_>,
-) -> Result<Decoded, ShapeError> {
-    match operation.protocol {
-        Protocol::RestXml => xml::read_at(shape, root, body, path),
-        Protocol::RestJson | Protocol::Json => wire_json::read_at(shape, body, path),
-    }
-}
-
-/// Writes a message of the structure `carried`.
-pub(super) fn write(
-    operation: &'static Operation,
-    carried: Option<&'static Body>,
-    value: &Value,
-) -> Written {
+/// Writes a message that carries `carried`, if it carries anything.
+pub(super) fn write(protocol: Protocol, carried: Option<&'static Body>, value: &Value) -> Written {
     let mut written = Written::default();
     let Some(carried) = carried else {
         return written;
     };
-    let layout = Layout::of(carried.shape);
-    let content = match layout.payload {
-        Some(payload) => member(value, payload.name).map(|value| Content {
-            shape: payload.shape,
-            root: payload.wire_name,
-            value,
-        }),
-        None => layout.in_body().next().map(|_| Content {
-            shape: carried.shape,
-            root: carried.wire_name,
-            value,
-        }),
-    };
-    if let Some(content) = content {
-        let (body, content_type) = content.write(operation, carried.xml_namespace);
+    let content = Content::of(protocol, carried);
+    if let Some((body, content_type)) = content.and_then(|content| content.write(value)) {
         written.body = body;
         written.content_type = Some(content_type.into());
     }
-    for entry in layout.members {
+    for entry in members_of(carried.shape) {
         let Some(value) = member(value, entry.name) else {
             continue;
         };
@@ -248,26 +91,164 @@ pub(super) fn write(
     written
 }
 
-/// What a body holds.
-struct Content<'v> {
-    shape: &'static Shape,
-    /// The name of its root element, where it is XML.
-    root: &'static str,
-    value: &'v Value,
+fn members_of(shape: &'static Shape) -> &'static [Member] {
+    match shape.kind {
+        Kind::Structure { members, .. } => members,
+        _ => &[],
+    }
 }
 
-impl Content<'_> {
-    /// The body and its type.
-    fn write(&self, operation: &Operation, namespace: Option<&str>) -> (Vec<u8>, &'static str) {
-        let Self { shape, root, value } = *self;
-        if matches!(shape.kind, Kind::Blob) {
-            let bytes = Blob::decode(&text(value)).unwrap_or_default();
-            return (bytes.0, "application/octet-stream");
+/// Whether a path begins with a member that travels in the body.
+fn is_in_body(shape: &'static Shape, path: &str) -> bool {
+    let name = path.split(['.', '[']).next().unwrap_or_default();
+    let member = members_of(shape).iter().find(|member| member.name == name);
+    member.is_none_or(|member| member.location == Location::Body)
+}
+
+/// Reads what travels outside the body.
+fn read_parameters(
+    members: &'static [Member],
+    received: &Received<'_>,
+    into: &mut Map<String, Value>,
+) -> Result<(), ShapeError> {
+    let query = parameters(received.query).map_err(|parameter| {
+        let parameter = cut(parameter);
+        Path::Root.error(format!(
+            "'{parameter}' in the query is not percent-encoded UTF-8"
+        ))
+    })?;
+    for member in members {
+        let name = member.wire_name;
+        let values: Vec<&str> = match member.location {
+            Location::Body => continue,
+            Location::Uri => (received.placeholders.iter())
+                .filter(|(other, _)| *other == name)
+                .map(|(_, value)| value.as_str())
+                .collect(),
+            Location::QueryString => (query.iter())
+                .filter(|(other, _)| other == name)
+                .map(|(_, value)| value.as_str())
+                .collect(),
+            Location::Header => (received.headers.iter())
+                .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+                .map(|(_, value)| *value)
+                .collect(),
+        };
+        match values.as_slice() {
+            [] => {}
+            [value] => {
+                into.insert(member.name.into(), scalar(member.shape, value));
+            }
+            _ => return Err(Path::Member(&Path::Root, member.name).error("is given twice")),
         }
-        match operation.protocol {
-            Protocol::RestXml => (xml::write(shape, root, namespace, value), "text/xml"),
-            Protocol::RestJson => (wire_json::write(shape, value), "application/json"),
-            Protocol::Json => (wire_json::write(shape, value), "application/x-amz-json-1.1"),
+    }
+    Ok(())
+}
+
+/// What the body of a message holds.
+struct Content {
+    /// The member that is the whole body, or the structure whose members are in it.
+    shape: &'static Shape,
+    /// The name of the member that is the whole body.
+    payload: Option<&'static str>,
+    is_required: bool,
+    format: Format,
+}
+
+/// How a body holds it.
+enum Format {
+    /// A blob as it is.
+    Raw,
+    Xml {
+        root: &'static str,
+        namespace: Option<&'static str>,
+    },
+    Json {
+        content_type: &'static str,
+    },
+}
+
+impl Content {
+    /// Nothing where no member travels in the body.
+    fn of(protocol: Protocol, carried: &'static Body) -> Option<Self> {
+        let Kind::Structure {
+            members, payload, ..
+        } = carried.shape.kind
+        else {
+            return None;
+        };
+        let mut in_body = members.iter().filter(|m| m.location == Location::Body);
+        let payload = payload.and_then(|name| members.iter().find(|m| m.name == name));
+        let (shape, root, is_required) = match payload {
+            Some(payload) => (payload.shape, payload.wire_name, payload.is_required),
+            None => {
+                let first = in_body.next()?;
+                let is_required = first.is_required || in_body.any(|m| m.is_required);
+                (carried.shape, carried.wire_name, is_required)
+            }
+        };
+        let format = match (&shape.kind, protocol) {
+            (Kind::Blob, _) => Format::Raw,
+            (_, Protocol::RestXml) => Format::Xml {
+                root,
+                namespace: carried.xml_namespace,
+            },
+            (_, Protocol::RestJson) => Format::Json {
+                content_type: "application/json",
+            },
+            (_, Protocol::Json) => Format::Json {
+                content_type: "application/x-amz-json-1.1",
+            },
+        };
+        Some(Self {
+            shape,
+            payload: payload.map(|payload| payload.name),
+            is_required,
+            format,
+        })
+    }
+
+    /// Reads an object of the payload member, or of all members of the body.
+    fn read(&self, body: &[u8]) -> Result<Decoded, RequestError> {
+        let is_raw = matches!(self.format, Format::Raw);
+        if body.is_empty() || !is_raw && body.trim_ascii().is_empty() {
+            if self.is_required {
+                return Err(RequestError::MissingBody);
+            }
+            return Ok(Decoded::nothing());
         }
+        let path = match self.payload {
+            Some(name) => Path::Member(&Path::Root, name),
+            None => Path::Root,
+        };
+        let decoded = match self.format {
+            Format::Raw => Ok(Decoded::known(Blob(body.into()).encode())),
+            Format::Xml { root, .. } => xml::read_at(self.shape, root, body, &path),
+            Format::Json { .. } => wire_json::read_at(self.shape, body, &path),
+        };
+        let mut decoded = decoded.map_err(|error| RequestError::Body(vec![error]))?;
+        if let Some(name) = self.payload {
+            decoded.value = Value::Object(Map::from_iter([(name.to_owned(), decoded.value)]));
+        }
+        Ok(decoded)
+    }
+
+    /// The body of a message that carries `value`, and its type. A payload that is not set makes
+    /// no body.
+    fn write(&self, value: &Value) -> Option<(Vec<u8>, &'static str)> {
+        let value = match self.payload {
+            Some(name) => member(value, name)?,
+            None => value,
+        };
+        Some(match self.format {
+            Format::Raw => {
+                let bytes = Blob::decode(&text(value)).unwrap_or_default();
+                (bytes.0, "application/octet-stream")
+            }
+            Format::Xml { root, namespace } => {
+                (xml::write(self.shape, root, namespace, value), "text/xml")
+            }
+            Format::Json { content_type } => (wire_json::write(self.shape, value), content_type),
+        })
     }
 }
