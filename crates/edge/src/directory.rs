@@ -51,7 +51,9 @@ impl Directory {
         directory.find_staging(sites);
         for served in sites.iter().filter(|served| !served.site.is_staging) {
             let site = &served.site;
-            for name in std::iter::once(&site.domain).chain(&site.aliases) {
+            // A tenant has no name of its own.
+            let domain = Some(&site.domain).filter(|domain| !domain.is_empty());
+            for name in domain.into_iter().chain(&site.aliases) {
                 let (map, key) = match name.strip_prefix('*') {
                     Some(suffix) => (&mut directory.wildcard, suffix),
                     None => (&mut directory.exact, name.as_str()),

@@ -182,7 +182,7 @@ impl Task {
             Err(_) => {
                 let _ = self.updates.update(&plan.gone, Vec::new());
                 for id in ids {
-                    let Some(site) = self.follower.sites.recompile(&id) else {
+                    let Some(Ok(site)) = self.follower.sites.site(&id) else {
                         continue;
                     };
                     if let Err(error) = self.updates.update(&[], vec![site]) {

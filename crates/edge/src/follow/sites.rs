@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cache::bans::Ban;
+use documents::tenant::{ConnectionGroup, Tenant, config_of};
 use documents::{FormError, Refusal, Resource, keys};
 use serde::de::DeserializeOwned;
-use shapes::cloudfront::{DistributionConfig, InvalidationBatch};
+use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch};
 use store::{Batch, Document, Event};
 
 use crate::site::{Policies, Site, as_cache_behavior, compile};
@@ -14,6 +15,8 @@ use crate::site::{Policies, Site, as_cache_behavior, compile};
 pub(crate) struct Sites {
     policies: Policies,
     distributions: HashMap<String, Distribution>,
+    tenants: HashMap<String, Instance>,
+    groups: HashMap<String, ConnectionGroup>,
     /// Documents that cannot be served, by key.
     refused: BTreeMap<String, Refusal>,
 }
@@ -23,6 +26,12 @@ struct Distribution {
     revision: u64,
     /// Ids of the policies that it names.
     uses: Vec<String>,
+}
+
+/// A tenant of a template.
+struct Instance {
+    tenant: Tenant,
+    revision: u64,
 }
 
 /// What a change asks of the edge.
@@ -40,6 +49,7 @@ pub(crate) struct Plan {
 #[derive(Default)]
 struct Dirty {
     distributions: BTreeSet<String>,
+    tenants: BTreeSet<String>,
     policies: BTreeSet<String>,
 }
 
@@ -48,6 +58,8 @@ impl Sites {
         Sites {
             policies: Policies::managed(),
             distributions: HashMap::new(),
+            tenants: HashMap::new(),
+            groups: HashMap::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -59,9 +71,13 @@ impl Sites {
 
     /// Notes that the edge did not take a site.
     pub fn refuse(&mut self, id: &str, message: String) {
-        let revision = self.distributions.get(id).map_or(0, |d| d.revision);
+        let (collection, revision) = match (self.distributions.get(id), self.tenants.get(id)) {
+            (Some(distribution), _) => (keys::DISTRIBUTION, distribution.revision),
+            (None, Some(instance)) => (keys::DISTRIBUTION_TENANT, instance.revision),
+            (None, None) => return,
+        };
         tracing::error!(distribution = id, message, "the old site serves on");
-        let key = keys::resource(keys::DISTRIBUTION, id);
+        let key = keys::resource(collection, id);
         self.refused.insert(key, Refusal { revision, message });
     }
 
@@ -136,6 +152,20 @@ impl Sites {
                 dirty.distributions.insert(id.to_owned());
                 return Ok(());
             }
+            keys::DISTRIBUTION_TENANT => {
+                let instance = Instance {
+                    tenant: config(document)?,
+                    revision: document.modified.0,
+                };
+                self.tenants.insert(id.to_owned(), instance);
+                dirty.tenants.insert(id.to_owned());
+                return Ok(());
+            }
+            keys::CONNECTION_GROUP => {
+                self.groups.insert(id.to_owned(), config(document)?);
+                dirty.tenants.extend(self.tenants_of_group(id));
+                return Ok(());
+            }
             keys::INVALIDATION => {
                 let Some((distribution, _)) = id.split_once('/') else {
                     return Ok(());
@@ -147,7 +177,11 @@ impl Sites {
                     at_ms: invalidation.created_ms,
                 };
                 let items = invalidation.config.paths.items().to_vec();
-                plan.bans.push((distribution.to_owned(), items, ban));
+                // An invalidation of a template is one of all its tenants.
+                let tenants = self.tenants_of_template(distribution);
+                for owner in tenants.into_iter().chain([distribution.to_owned()]) {
+                    plan.bans.push((owner, items.clone(), ban.clone()));
+                }
                 return Ok(());
             }
             keys::CACHE_POLICY => self.policies.insert_cache(id, config(document)?),
@@ -181,6 +215,16 @@ impl Sites {
                 dirty.distributions.remove(id);
                 plan.gone.push(id.to_owned());
             }
+            keys::DISTRIBUTION_TENANT => {
+                self.tenants.remove(id);
+                self.refused.remove(key);
+                dirty.tenants.remove(id);
+                plan.gone.push(id.to_owned());
+            }
+            keys::CONNECTION_GROUP => {
+                self.groups.remove(id);
+                dirty.tenants.extend(self.tenants_of_group(id));
+            }
             keys::CACHE_POLICY
             | keys::ORIGIN_REQUEST_POLICY
             | keys::RESPONSE_HEADERS_POLICY
@@ -204,30 +248,76 @@ impl Sites {
             let Some(distribution) = self.distributions.get(&id) else {
                 continue;
             };
-            // It may have come back in the same change.
-            plan.gone.retain(|gone| *gone != id);
-            match self.site(&id, distribution) {
-                Ok(site) => {
-                    self.refused.remove(&keys::resource(keys::DISTRIBUTION, &id));
-                    plan.sites.push(site);
-                }
-                Err(message) => self.refuse(&id, message),
+            let config = &distribution.resource.config;
+            if config.connection_mode == Some(ConnectionMode::TenantOnly) {
+                // A template is served as its tenants alone.
+                plan.gone.push(id.clone());
+                dirty.tenants.extend(self.tenants_of_template(&id));
+                continue;
             }
+            self.compile_one(id, plan);
+        }
+        for id in dirty.tenants {
+            self.compile_one(id, plan);
         }
     }
 
-    /// Compiles a distribution once more.
-    pub fn recompile(&self, id: &str) -> Option<Site> {
-        self.site(id, self.distributions.get(id)?).ok()
+    fn compile_one(&mut self, id: String, plan: &mut Plan) {
+        // It may have come back in the same change.
+        plan.gone.retain(|gone| *gone != id);
+        match self.site(&id) {
+            Some(Ok(site)) => {
+                for collection in [keys::DISTRIBUTION, keys::DISTRIBUTION_TENANT] {
+                    self.refused.remove(&keys::resource(collection, &id));
+                }
+                plan.sites.push(site);
+            }
+            Some(Err(message)) => self.refuse(&id, message),
+            None => {}
+        }
     }
 
-    fn site(&self, id: &str, distribution: &Distribution) -> Result<Site, String> {
-        let Resource { domain, config, .. } = &distribution.resource;
-        let domain = domain.as_deref().unwrap_or_default();
+    /// Compiles the distribution or the tenant of that id; nothing if there is none, or if its
+    /// template is still missing.
+    pub fn site(&self, id: &str) -> Option<Result<Site, String>> {
+        if let Some(distribution) = self.distributions.get(id) {
+            let Resource { domain, config, .. } = &distribution.resource;
+            return Some(self.compiled(id, domain.as_deref().unwrap_or_default(), config));
+        }
+        let Instance { tenant, .. } = self.tenants.get(id)?;
+        let template = self.distributions.get(&tenant.distribution_id)?;
+        let config = config_of(&template.resource.config, tenant);
+        Some(config.map_err(|error| error.to_string()).and_then(|mut config| {
+            let group = self.groups.get(&tenant.connection_group_id);
+            config.enabled &= group.is_none_or(|group| group.enabled);
+            self.compiled(id, "", &config)
+        }))
+    }
+
+    fn compiled(
+        &self,
+        id: &str,
+        domain: &str,
+        config: &DistributionConfig,
+    ) -> Result<Site, String> {
         compile(id, domain, config, &self.policies).map_err(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             errors.join("; ")
         })
+    }
+
+    fn tenants_of_template(&self, id: &str) -> Vec<String> {
+        self.tenants_where(|tenant| tenant.distribution_id == id)
+    }
+
+    fn tenants_of_group(&self, id: &str) -> Vec<String> {
+        self.tenants_where(|tenant| tenant.connection_group_id == id)
+    }
+
+    fn tenants_where(&self, is_meant: impl Fn(&Tenant) -> bool) -> Vec<String> {
+        let meant = self.tenants.iter();
+        let meant = meant.filter(|(_, instance)| is_meant(&instance.tenant));
+        meant.map(|(id, _)| id.clone()).collect()
     }
 }
 
