@@ -269,21 +269,12 @@ impl Control {
     }
 
     /// Refuses what the caller may not do.
-    pub(crate) fn permit(&self, call: &Call<'_>, action_prefix: &str) -> Result<(), ApiError> {
-        let action = service::action(action_prefix, call.operation);
-        let arns = identity::arns(self, call.operation, &call.input);
-        let refused = arns
-            .iter()
-            .find(|arn| !call.caller.policy.decide(&action, arn).is_allowed());
-        let Some(arn) = refused else { return Ok(()) };
-        Err(ApiError::common(
-            "AccessDenied",
-            403,
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: {arn}",
-                call.caller.arn
-            ),
-        ))
+    pub(crate) fn permit(&self, call: &Call<'_>, service: &str) -> Result<(), ApiError> {
+        let arn = |resource: &str| self.arn(resource);
+        for need in identity::needs(arn, service, call.operation, &call.input) {
+            call.caller.permit(&need.action, &need.resource)?;
+        }
+        Ok(())
     }
 
     /// Refuses a request that would change something a second time. See [`sigv4::ReplayGuard`].
@@ -368,6 +359,7 @@ impl Control {
         if let Err(error) = self.store.commit(store::Txn::new().put(key, value)).await {
             tracing::error!(%error, "a failed call is not in the audit record");
         }
+        audit::sweep(self, call.now_ms).await;
     }
 }
 
@@ -411,6 +403,26 @@ pub(crate) fn http_response(response: rest::Response) -> Response<Bytes> {
         }
     }
     answer
+}
+
+/// The operation that a call in AWS's JSON protocol asks for, if it is one to this service.
+pub(crate) fn target<'a>(admitted: &Admitted<'a>, prefix: &str) -> Result<&'a str, ApiError> {
+    let parts = admitted.parts;
+    if parts.method != http::Method::POST {
+        let message = format!("The method is {}; allowed is POST.", parts.method);
+        return Err(ApiError::common("MethodNotAllowed", 405, message));
+    }
+    let target = parts.headers.get("x-amz-target");
+    let target = target
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let name = target.strip_prefix(prefix);
+    let name = name.and_then(|rest| rest.strip_prefix('.'));
+    let name = name.filter(|name| !name.is_empty());
+    name.ok_or_else(|| {
+        let message = format!("X-Amz-Target is '{target}'; here it begins with '{prefix}.'.");
+        ApiError::common("UnknownOperationException", 400, message)
+    })
 }
 
 /// The answer to an operation that the service has, but not this one.

@@ -1,23 +1,27 @@
 //! The audit record: who changed what, when, from where, and what came of it.
 //!
 //! A change and its record are one transaction. A call that is refused or fails is recorded on its
-//! own, if it could have changed something.
+//! own, if it could have changed something. Requests of which it is not known who sent them are
+//! not: whoever can reach the port could fill the record.
+
+use std::sync::atomic::Ordering;
 
 use documents::{encode, keys};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shapes::Timestamp;
+use shapes::schema::{Kind, Shape};
+use store::{Range, Store, StoreError, Txn};
 
 use crate::call::Call;
 use crate::change::Change;
 use crate::error::ApiError;
-use crate::ids;
-use crate::service;
+use crate::{Control, ids, limits};
 
-/// Whether an operation changes nothing, and so leaves no record.
-pub fn read_only(operation: &str) -> bool {
-    service::is_read_only(operation)
-}
+/// In place of what AWS's models call sensitive.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+const DAY_MS: u64 = 86_400_000;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,15 +66,52 @@ pub fn record(call: &Call<'_>, change: Change) -> Change {
 
 /// The record of a call that failed.
 pub fn failure(call: &Call<'_>, error: &ApiError) -> (String, bytes::Bytes) {
-    let outcome = Some((error.code.to_string(), error.message.clone()));
+    let outcome = Some((error.code.to_string(), cut(&error.message)));
     let event = event(call, Vec::new(), outcome);
     (key(&event), encode(&event))
 }
 
 /// Where a record lies: by its time.
-pub fn key(event: &Event) -> String {
-    let at = Timestamp::from_unix_ms(event.at_ms as i64);
-    format!("{}{at}-{}", keys::AUDIT, event.id)
+fn key(event: &Event) -> String {
+    format!("{}-{}", key_at(event.at_ms), event.id)
+}
+
+/// What the keys of records of that millisecond begin with; before them lie all earlier ones.
+pub fn key_at(at_ms: u64) -> String {
+    let at = Timestamp::from_unix_ms(i64::try_from(at_ms).unwrap_or(i64::MAX).min(LAST_MS));
+    format!("{}{at}", keys::AUDIT)
+}
+
+/// The end of the year 9999: later ones would not sort behind it.
+const LAST_MS: i64 = 253_402_300_799_999;
+
+/// Called after every record; now and then removes some that are older than CloudTrail keeps them:
+/// more than have come since the last time, so that they end.
+pub async fn sweep(control: &Control, now_ms: u64) {
+    let count = control.records.fetch_add(1, Ordering::Relaxed);
+    if !count.is_multiple_of(limits::AUDIT_SWEEP_EVERY) {
+        return;
+    }
+    if let Err(error) = remove_old(&*control.store, now_ms).await {
+        tracing::warn!(%error, "old audit records are not removed");
+    }
+}
+
+async fn remove_old(store: &dyn Store, now_ms: u64) -> Result<(), StoreError> {
+    let first_kept = key_at(now_ms.saturating_sub(limits::AUDIT_DAYS * DAY_MS));
+    let oldest = Range {
+        prefix: keys::AUDIT.to_owned(),
+        limit: limits::AUDIT_SWEEP_RECORDS,
+        ..Range::default()
+    };
+    let page = store.list(oldest).await?;
+    let old = page.documents.into_iter().map(|document| document.key);
+    let old = old.filter(|key| *key < first_kept);
+    let txn = old.fold(Txn::new(), |txn, key| txn.delete(key));
+    if !txn.writes.is_empty() {
+        store.commit(txn).await?;
+    }
+    Ok(())
 }
 
 fn event(
@@ -87,11 +128,84 @@ fn event(
         user_name: call.caller.user_name.clone(),
         access_key_id: call.caller.access_key_id.clone(),
         address: call.origin.address.to_string(),
-        user_agent: call.origin.user_agent.clone(),
+        user_agent: cut(&call.origin.user_agent),
         region: call.origin.region.clone(),
         request_id: call.origin.request_id.clone(),
-        parameters: call.input.clone(),
+        parameters: parameters(call),
         subjects,
         error,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(limits::AUDIT_TEXT_CHARS_MAX).collect()
+}
+
+/// The input, without secrets and of bounded length.
+fn parameters(call: &Call<'_>) -> Value {
+    let mut parameters = call.input.clone();
+    if let Some(input) = &call.operation.input {
+        hide(input.shape, &mut parameters);
+    }
+    let length = parameters.to_string().len();
+    if length <= limits::AUDIT_PARAMETERS_BYTES_MAX {
+        return parameters;
+    }
+    json!({
+        "omitted": true,
+        "originalSize": length,
+        "reason": "requestParameters is too large",
+    })
+}
+
+fn hide(shape: &Shape, value: &mut Value) {
+    if value.is_null() {
+        return;
+    }
+    if shape.is_sensitive {
+        *value = Value::from(HIDDEN);
+        return;
+    }
+    match (&shape.kind, value) {
+        (Kind::Structure { members, .. }, Value::Object(object)) => {
+            for member in *members {
+                if let Some(value) = object.get_mut(member.name) {
+                    hide(member.shape, value);
+                }
+            }
+        }
+        (Kind::List { item, .. }, Value::Array(items)) => {
+            items.iter_mut().for_each(|value| hide(item, value));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_model_calls_sensitive_is_hidden() {
+        let operation = shapes::cloudfront::SERVICE
+            .operation("UpdateDistribution")
+            .unwrap();
+        let shape = operation.input.as_ref().unwrap().shape;
+        let mut input = json!({ "Id": "E1", "DistributionConfig": { "Origins": { "Items": [{
+            "Id": "o",
+            "CustomHeaders": { "Items": [{ "HeaderName": "X", "HeaderValue": "secret" }] },
+        }]}}});
+        hide(shape, &mut input);
+        let header = "/DistributionConfig/Origins/Items/0/CustomHeaders/Items/0";
+        let header = input.pointer(header).unwrap();
+        assert_eq!(*header, json!({ "HeaderName": "X", "HeaderValue": HIDDEN }));
+        assert_eq!(input["Id"], "E1");
+    }
+
+    #[test]
+    fn keys_lie_in_the_order_of_time() {
+        assert!(key_at(1_790_000_000_000) < key_at(1_790_000_000_001));
+        assert!(key_at(1_790_000_000_001) < key_at(u64::MAX));
+        assert_eq!(key_at(0), "audit/1970-01-01T00:00:00.000Z");
     }
 }

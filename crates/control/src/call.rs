@@ -124,7 +124,10 @@ impl<'a> Call<'a> {
     pub async fn commit(&self, change: Change) -> Result<Revision, Failure> {
         let change = audit::record(self, change);
         match self.store().commit(change.into_txn()).await? {
-            Outcome::Committed(revision) => Ok(revision),
+            Outcome::Committed(revision) => {
+                audit::sweep(self.control, self.now_ms).await;
+                Ok(revision)
+            }
             Outcome::Conflict => Err(Failure::Conflict),
         }
     }

@@ -24,11 +24,13 @@ mod ids;
 mod key_values;
 pub mod limits;
 mod nodes;
+mod query;
 mod resource;
 mod service;
 mod sts;
 mod warmfront;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use documents::Resource;
@@ -85,6 +87,8 @@ pub struct Control {
     signatures: sigv4::Verifier,
     /// Requests that changed something.
     seen: Mutex<sigv4::ReplayGuard>,
+    /// Audit records that were written, for `audit::sweep`.
+    records: AtomicU64,
 }
 
 impl Control {
@@ -102,6 +106,7 @@ impl Control {
             node,
             signatures: sigv4::Verifier::default(),
             seen: Mutex::default(),
+            records: AtomicU64::new(0),
         }
     }
 

@@ -76,3 +76,37 @@ const _: () = assert!(AUDIT_SWEEP_RECORDS as u64 > AUDIT_SWEEP_EVERY);
 const _: () = assert!(AUDIT_SWEEP_RECORDS <= store::limits::TXN_OPERATIONS_MAX);
 const _: () = assert!(4 * AUDIT_PARAMETERS_BYTES_MAX < store::limits::VALUE_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX > 3_000_000);
+
+/// Longest code of a function (spec §1.4).
+pub const FUNCTION_CODE_BYTES_MAX: usize = 10 << 10;
+
+/// Longest code of a connection function: the model's bound.
+pub const CONNECTION_FUNCTION_CODE_BYTES_MAX: usize = 40 << 10;
+
+/// Longest key of a key value store (spec §1.4).
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// Longest value of a key value store.
+pub const VALUE_BYTES_MAX: usize = 1 << 10;
+
+/// Keys and values of a key value store.
+pub const KEY_VALUE_STORE_BYTES_MAX: usize = 5 << 20;
+
+/// Keys that are written at once. With their values they are far below AWS's other bound, 3 MB.
+pub const KEYS_WRITTEN_MAX: usize = 50;
+
+/// Keys on a page where the client does not say.
+pub const KEYS_LISTED: usize = 10;
+
+/// Keys that a client may ask for at once.
+pub const KEYS_LISTED_MAX: usize = 50;
+
+/// Keys of a deleted store that go at once.
+pub const KEYS_SWEPT_AT_ONCE: usize = 100;
+
+/// And so often, before a deletion is answered. The rest goes with the next one.
+pub const KEYS_SWEPT_BATCHES_MAX: usize = 1_000;
+
+const _: () = assert!(KEY_BYTES_MAX + 100 < store::limits::KEY_BYTES_MAX);
+const _: () = assert!(KEYS_WRITTEN_MAX + 10 < store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(KEYS_SWEPT_AT_ONCE < store::limits::TXN_OPERATIONS_MAX);

@@ -1,7 +1,6 @@
 //! Services: tables of operations that are implemented, and how far.
 
 use serde_json::Value;
-use shapes::schema::Operation;
 
 use crate::call::{Answering, Call};
 
@@ -53,11 +52,6 @@ pub fn is_read_only(operation: &str) -> bool {
     ["Get", "List", "Describe", "Lookup", "Verify", "Test"]
         .iter()
         .any(|verb| operation.starts_with(verb))
-}
-
-/// What an operation is about, for permissions: `cloudfront:CreateDistribution`.
-pub fn action(service: &str, operation: &Operation) -> String {
-    format!("{service}:{}", operation.name)
 }
 
 /// A member of an input, as text.
