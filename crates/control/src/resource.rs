@@ -222,7 +222,9 @@ mod tests {
     #[test]
     fn pages_follow_one_another_until_the_last() {
         let items = || vec!["a", "b", "c"];
-        let id = |item: &&'static str| *item;
+        fn id<'a>(item: &'a &'static str) -> &'a str {
+            item
+        }
         let first = page(items(), id, None, Some("2")).unwrap();
         assert_eq!(first.items, ["a", "b"]);
         assert_eq!(first.next_marker.as_deref(), Some("b"));
