@@ -66,10 +66,13 @@ impl Deployment {
         let traffic = match (&traffic.single_weight_config, &traffic.single_header_config) {
             (Some(weight), _) => Traffic::Weight {
                 share: (weight.weight.clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32,
-                stickiness: weight.session_stickiness_config.as_ref().map(|s| Stickiness {
-                    idle_secs: u64::try_from(s.idle_ttl).unwrap_or(0),
-                    max_secs: u64::try_from(s.maximum_ttl).unwrap_or(0),
-                }),
+                stickiness: weight
+                    .session_stickiness_config
+                    .as_ref()
+                    .map(|s| Stickiness {
+                        idle_secs: u64::try_from(s.idle_ttl).unwrap_or(0),
+                        max_secs: u64::try_from(s.maximum_ttl).unwrap_or(0),
+                    }),
             },
             (None, Some(header)) => Traffic::Header {
                 name: header.header.to_ascii_lowercase(),
@@ -202,7 +205,9 @@ mod tests {
         let deployment = deployment(json!({ "Type": "SingleHeader", "SingleHeaderConfig": {
             "Header": "AWS-CF-CD-Test", "Value": "yes" } }));
         let is_staging = |value| {
-            deployment.choose(&request(&[("aws-cf-cd-test", value)]), 0, 0).is_staging
+            deployment
+                .choose(&request(&[("aws-cf-cd-test", value)]), 0, 0)
+                .is_staging
         };
         assert!(is_staging("yes") && !is_staging("no"));
         assert!(!deployment.choose(&request(&[]), 0, 0).is_staging);
@@ -236,12 +241,24 @@ mod tests {
         let pair = second.set_cookie.unwrap();
         let pair = pair.split(';').next().unwrap();
         assert!(choose(&deployment, pair, 1_499).is_staging);
-        assert!(!choose(&deployment, pair, 1_500).is_staging, "idle for 300 s");
+        assert!(
+            !choose(&deployment, pair, 1_500).is_staging,
+            "idle for 300 s"
+        );
         let third = choose(&deployment, pair, 1_480).set_cookie.unwrap();
-        assert!(third.contains("Max-Age=120;"), "not beyond the maximum: {third}");
+        assert!(
+            third.contains("Max-Age=120;"),
+            "not beyond the maximum: {third}"
+        );
         let third = third.split(';').next().unwrap();
-        assert!(!choose(&deployment, third, 1_600).is_staging, "600 s in all");
-        assert!(!choose(&sticky(0.05), pair, 1_300).is_staging, "another policy now");
+        assert!(
+            !choose(&deployment, third, 1_600).is_staging,
+            "600 s in all"
+        );
+        assert!(
+            !choose(&sticky(0.05), pair, 1_300).is_staging,
+            "another policy now"
+        );
     }
 
     #[test]

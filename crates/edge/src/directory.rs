@@ -111,7 +111,6 @@ impl Directory {
         let dots = name.match_indices('.').map(|(at, _)| &name[at..]);
         dots.filter_map(|suffix| self.wildcard.get(suffix)).next()
     }
-
 }
 
 fn without_port(host: &[u8]) -> &[u8] {

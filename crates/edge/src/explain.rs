@@ -1,8 +1,10 @@
 //! What happens to a request, in words: which site and behavior take it, what its cache key is
 //! made of and why, what the origin gets, and what becomes of a response. Decided by the code that
-//! serves, told for people; no server, no network, no clock.
+//! serves, told for people; no server, no network, no clock. A running edge adds what it has stored
+//! ([`Live`]).
 
 mod key;
+pub(crate) mod live;
 mod origin;
 mod page;
 mod response;
@@ -21,6 +23,8 @@ use crate::site::{Behavior, Site};
 use crate::{Viewer, ViewerTls};
 
 use page::Page;
+
+pub use live::{Live, LiveError, Stored};
 
 /// The viewer's port where nobody says one.
 const VIEWER_PORT: u16 = 50_000;
@@ -86,12 +90,22 @@ pub enum QuestionError {
 pub fn explain(site: &Site, question: &Question) -> Result<String, QuestionError> {
     let (scheme, request) = request_of(question)?;
     let viewer = viewer_of(question, scheme)?;
+    let subject = subject(site, &request, &viewer, question.now_secs);
+    Ok(page_of(&subject, question)?.finish())
+}
+
+fn subject<'a>(
+    site: &'a Site,
+    request: &'a RequestHead,
+    viewer: &'a Viewer,
+    now_secs: u64,
+) -> Subject<'a> {
     let path = site.object_path(request.path());
     let (behavior_index, behavior) = site.behavior(path);
-    let subject = Subject {
+    Subject {
         site,
-        request: &request,
-        viewer: &viewer,
+        request,
+        viewer,
         path,
         behavior_index,
         behavior,
@@ -99,23 +113,26 @@ pub fn explain(site: &Site, question: &Question) -> Result<String, QuestionError
             .key
             .encoding
             .normalise(request.known(Known::AcceptEncoding)),
-        now_secs: question.now_secs,
-    };
+        now_secs,
+    }
+}
+
+fn page_of(subject: &Subject<'_>, question: &Question) -> Result<Page, QuestionError> {
     let mut page = Page::default();
     page.title(&format!(
         "{} {}",
-        page::text(request.method_token()),
+        page::text(subject.request.method_token()),
         question.url
     ));
-    site::explain(&subject, &mut page);
-    let sent = origin::compose(&subject, behavior.target.primary());
-    key::explain(&subject, &sent, &mut page);
-    origin::explain(&subject, &sent, &mut page);
+    site::explain(subject, &mut page);
+    let sent = origin::compose(subject, subject.behavior.target.primary());
+    key::explain(subject, &sent, &mut page);
+    origin::explain(subject, &sent, &mut page);
     if let Some((status, fields)) = &question.response {
         let head = response::head_of(*status, fields)?;
-        response::explain(&subject, &head, &mut page);
+        response::explain(subject, &head, &mut page);
     }
-    Ok(page.finish())
+    Ok(page)
 }
 
 /// A request that is being explained, and what takes it.

@@ -71,7 +71,9 @@ pub(crate) async fn miss(
         let reader = match variant_on_its_way(worker, exchange, &found, takeoff) {
             Some(reader) => reader,
             None => match shared.flights.join_after(found.key, takeoff) {
-                Role::Leader(leader) => return lead(worker, exchange, found, takeoff, leader).await,
+                Role::Leader(leader) => {
+                    return lead(worker, exchange, found, takeoff, leader).await;
+                }
                 Role::Follower(reader) => reader,
             },
         };
@@ -105,7 +107,10 @@ pub(crate) async fn miss(
 /// What a fetch notes when it begins, so that bans that come before it ends count.
 fn takeoff(worker: &Worker, exchange: &Exchange<'_>) -> Takeoff {
     let path = prepare::path(exchange);
-    worker.shared.store.takeoff(exchange.served.site.scope, &path)
+    worker
+        .shared
+        .store
+        .takeoff(exchange.served.site.scope, &path)
 }
 
 /// Whether this node has sent the request on already: it would wait for itself.
@@ -477,7 +482,13 @@ impl Flight<'_, '_> {
         if let Some(length) = head_length {
             head.fields.push_number(b"Content-Length", length);
         }
-        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names, self.revision));
+        let mut meta = Meta::new(store_key(
+            worker,
+            exchange,
+            &self.found,
+            &names,
+            self.revision,
+        ));
         meta.status = head.status;
         meta.scope = exchange.served.site.scope;
         meta.revision = self.revision;
@@ -613,7 +624,13 @@ impl Flight<'_, '_> {
         let names = varies_on(exchange, &head.fields);
         let tags = tags_of(exchange, &head.fields);
         let unstored = prepare::for_store(exchange, &mut head.fields);
-        let mut meta = Meta::new(store_key(worker, exchange, &self.found, &names, self.revision));
+        let mut meta = Meta::new(store_key(
+            worker,
+            exchange,
+            &self.found,
+            &names,
+            self.revision,
+        ));
         meta.kind = ObjectKind::Head;
         meta.status = 200;
         meta.scope = exchange.served.site.scope;

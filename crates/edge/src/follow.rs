@@ -55,9 +55,12 @@ impl Follower {
         self.sites.load(documents).sites
     }
 
-    /// Follows the store from now on. `node` is what this node says of itself.
+    /// Follows the store from now on. `node` is what this node says of itself. Where
+    /// [`Follower::sites`] could not be served together with others, `is_served` is false: then each
+    /// of them is tried by itself.
     pub fn start(
         self,
+        is_served: bool,
         updates: Updates,
         store: Arc<dyn Store>,
         node: Node,
@@ -76,7 +79,12 @@ impl Follower {
             is_unsaved: false,
         };
         let thread = std::thread::Builder::new().name("edge-follow".into());
-        let thread = thread.spawn(move || runtime.block_on(task.run(stopped)))?;
+        let thread = thread.spawn(move || {
+            if !is_served {
+                task.serve_all();
+            }
+            runtime.block_on(task.run(stopped));
+        })?;
         Ok(Following {
             stop,
             thread: Some(thread),
@@ -156,6 +164,12 @@ impl Task {
         }
     }
 
+    fn serve_all(&mut self) {
+        let documents = self.follower.replica.documents();
+        let plan = self.follower.sites.load(documents);
+        self.serve(plan);
+    }
+
     fn apply(&mut self, batches: &[Batch]) {
         let plan = self.follower.sites.apply(batches);
         self.is_unsaved |= !batches.is_empty();
@@ -206,7 +220,9 @@ impl Task {
         }
         let lease = match self.lease {
             Some(lease) => lease,
-            None => *self.lease.insert(self.store.grant(limits::LEASE_SECS).await?),
+            None => *self
+                .lease
+                .insert(self.store.grant(limits::LEASE_SECS).await?),
         };
         self.node.applied = applied;
         self.node.refused.clone_from(refused);

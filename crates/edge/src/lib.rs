@@ -49,10 +49,10 @@ mod updates;
 mod viewer;
 mod worker;
 
-pub use clock::Clock;
-pub use request_id::{Dice, RequestId};
 pub use cache::bans::Ban;
+pub use clock::Clock;
 pub use follow::{Follower, Following};
+pub use request_id::{Dice, RequestId};
 pub use server::{Edge, EdgeConfig, StartError};
 pub use timeouts::Timeouts;
 pub use updates::{UpdateError, Updates};

@@ -198,10 +198,16 @@ mod tests {
         let takeoff = objects.takeoff(1, b"/a");
         ban(&objects, "#NEWS", 5);
         objects.sweep();
-        assert_eq!(objects.insert(object(1, "/a", takeoff.revision)), Inserted::Refused);
+        assert_eq!(
+            objects.insert(object(1, "/a", takeoff.revision)),
+            Inserted::Refused
+        );
         let takeoff = objects.takeoff(1, b"/a");
         assert_eq!((takeoff.revision, takeoff.not_before), (5, 5));
-        assert_eq!(objects.insert(object(1, "/a", takeoff.revision)), Inserted::Stored);
+        assert_eq!(
+            objects.insert(object(1, "/a", takeoff.revision)),
+            Inserted::Stored
+        );
         assert!(objects.get(&CacheKey::from_bits(1)).is_some());
     }
 }

@@ -5,6 +5,7 @@ use message::{Fields, HOP_BY_HOP, Method, has_name, list_items};
 
 use crate::exchange::Exchange;
 use crate::names::select_query;
+use crate::site::Behavior;
 
 /// Removes what belongs to the connection with the origin, or is set anew on each reply.
 pub(crate) fn hop_by_hop(fields: &mut Fields) {
@@ -66,14 +67,16 @@ pub(crate) fn length_of_head(exchange: &Exchange<'_>, fields: &Fields) -> Option
 
 /// What invalidations match: the path, and the part of the query that is in the key.
 pub(crate) fn path(exchange: &Exchange<'_>) -> Vec<u8> {
-    let mut path = exchange.path.to_vec();
+    let query = exchange.request.query();
+    banned_path(exchange.behavior(), exchange.path, query)
+}
+
+/// The same, for a request that has not become an exchange.
+pub(crate) fn banned_path(behavior: &Behavior, path: &[u8], query: Option<&[u8]>) -> Vec<u8> {
+    let mut path = path.to_vec();
     let length = path.len();
     path.push(b'?');
-    select_query(
-        &exchange.behavior().key.query,
-        exchange.request.query(),
-        &mut path,
-    );
+    select_query(&behavior.key.query, query, &mut path);
     if path.len() == length + 1 {
         path.pop();
     }

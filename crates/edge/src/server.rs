@@ -27,6 +27,7 @@ use tokio::task::LocalSet;
 
 use crate::clients::{Clients, Place};
 use crate::directory::Directory;
+use crate::explain::{Live, LiveError, Question, live};
 use crate::objects::Objects;
 use crate::site::Site;
 use crate::updates::{UpdateError, Updates};
@@ -173,6 +174,11 @@ impl Edge {
     /// Changes what is served, also while others use the edge.
     pub fn updates(&self) -> &Updates {
         &self.updates
+    }
+
+    /// What would become of a request, and what is stored for it.
+    pub fn explain(&self, question: &Question) -> Result<Live, LiveError> {
+        live::explain(&self.shared, question)
     }
 
     /// What is counted, in Prometheus' text form.

@@ -67,10 +67,19 @@ pub struct ServeArguments {
     /// Where everything is kept that must survive [default: ./warmfront-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
+    /// What this node does: control, edge [default: both]
+    #[arg(long, value_name = "ROLES")]
+    pub roles: Vec<String>,
+    /// Where documents are kept: sqlite, or etcd://HOST:PORT[,HOST:PORT…] [default: sqlite]
+    #[arg(long, value_name = "STORE")]
+    pub store: Option<String>,
+    /// The account that resources belong to, twelve digits [default: 123456789012]
+    #[arg(long, value_name = "ID")]
+    pub account_id: Option<String>,
     /// Address to serve HTTP on (repeatable) [default: 127.0.0.1:8080, this machine only]
     #[arg(long, value_name = "ADDR")]
     pub http: Vec<String>,
-    /// Address of /metrics and /health [default: 127.0.0.1:4566]
+    /// Address of the API, and of /metrics and /health [default: 127.0.0.1:4566]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<String>,
     /// Threads that serve [default: one a core]

@@ -39,7 +39,7 @@ impl Demo {
     pub fn start() -> io::Result<Demo> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let pages = Arc::new(Pages::new());
-        let address = server::spawn("demo", listener, move |request: Request<Incoming>| {
+        let address = server::spawn("demo", listener, move |request: Request<Incoming>, _| {
             let pages = Arc::clone(&pages);
             async move { pages.answer(&request).await }
         })?;

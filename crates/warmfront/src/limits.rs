@@ -36,6 +36,9 @@ pub const SERVER_CONNECTIONS_MAX: usize = 1024;
 /// How long a client of the API or the demo origin may take to send a request head.
 pub const SERVER_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Between attempts to reach a store that is away.
+pub const STORE_RETRY: Duration = Duration::from_millis(500);
+
 /// Requests of a generated trace.
 pub const TRACE_REQUESTS_MAX: u64 = 1_000_000_000;
 

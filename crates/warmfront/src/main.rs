@@ -15,11 +15,13 @@ mod distributions;
 mod explain;
 mod limits;
 mod log;
+mod node;
 mod reload;
 mod serve;
 mod server;
 mod settings;
 mod sites;
+mod store;
 mod trace;
 
 use std::error::Error;

@@ -1,22 +1,27 @@
 //! `warmfront serve`: assembly, the first words, and what happens until the end.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fs, io};
 
-use edge::{Edge, EdgeConfig, StartError};
+use control::{Control, ControlConfig};
+use documents::{Node, Role};
+use edge::{Edge, EdgeConfig, Follower, Following, StartError};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::api::{self, EdgeSlot};
+use crate::api::{self, Api, EdgeSlot, now_ms};
 use crate::demo::{self, Demo};
 use crate::distributions::Document;
 use crate::limits;
+use crate::node::{Compiler, Local};
 use crate::reload::Watch;
 use crate::settings::{SettingError, Settings, Sources, print_size};
 use crate::sites::{self, Sites, SitesError};
+use crate::store;
 
 /// Why serving does not start.
 #[derive(Debug, Error)]
@@ -34,6 +39,14 @@ pub enum ServeError {
         settings: String,
         /// What it says.
         error: StartError,
+    },
+    /// The node's own copy of its store cannot be read.
+    #[error("{}: {error}", .path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
     },
     /// The system refuses something.
     #[error("{what}: {error}")]
@@ -78,21 +91,107 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
             settings.error("access_logs", logs.display(), allowed)
         })?;
     }
-    let edge = Edge::start(edge_config(&settings)?, sites)
-        .map_err(|error| start_error(&settings, error))?;
-    let addresses = edge.addresses();
-    let edge: EdgeSlot = Arc::new(RwLock::new(Some(edge)));
-    let api = api::start(api, Arc::clone(&edge)).map_err(system("the API does not start"))?;
-    crate::print(&first_words(&settings, &documents, &addresses, api));
+    fs::create_dir_all(&settings.data).map_err(|error| {
+        let allowed = format!("a directory that can be written: {error}");
+        settings.error("data", settings.data.display(), allowed)
+    })?;
+    let store = store::open(&settings)?;
+    let is_new = first_key(&settings, &store).await?;
+    let mut addresses = Vec::new();
+    let edge: EdgeSlot = Arc::default();
+    let mut following = None;
+    let served: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
+    if settings.is_edge() {
+        let (started, follower, is_served) = start_edge(&settings, sites, &mut demo)?;
+        addresses = started.addresses();
+        let node = node(&settings, &addresses);
+        let updates = started.updates().clone();
+        let followed = follower.start(is_served, updates, Arc::clone(&store), node);
+        following = Some(followed.map_err(system("the store cannot be followed"))?);
+        *edge.write().unwrap_or_else(PoisonError::into_inner) = Some(started);
+    }
+    let config = ControlConfig {
+        account_id: settings.account_id.clone(),
+        domain: settings.domain.clone(),
+    };
+    let local = Arc::new(Local {
+        edge: Arc::clone(&edge),
+    });
+    let answering = Api {
+        edge: settings.is_edge().then(|| Arc::clone(&edge)),
+        control: Control::new(store, config, Arc::new(Compiler), local),
+    };
+    let api = api::start(api, Arc::new(answering)).map_err(system("the API does not start"))?;
+    crate::print(&first_words(&settings, &documents, &addresses, api, is_new));
 
     let mut serving = Serving {
         sources,
         settings,
         demo,
         edge,
+        served,
+        following,
     };
     serving.until_stopped(&mut signals, &mut watch).await;
     Ok(serving.stop(&mut signals).await)
+}
+
+/// Makes the root key at the first start. A store that is away is not waited for: the key is made
+/// when it is there.
+async fn first_key(
+    settings: &Settings,
+    store: &Arc<dyn ::store::Store>,
+) -> Result<bool, ServeError> {
+    if !settings.is_control() {
+        return Ok(false);
+    }
+    let (store, data) = (Arc::clone(store), settings.data.clone());
+    let made = tokio::spawn(async move { store::ensure_root_key(&*store, &data, now_ms()).await });
+    match tokio::time::timeout(store::PATIENCE, made).await {
+        Ok(Ok(made)) => made.map_err(system("the root access key cannot be written")),
+        Ok(Err(_)) | Err(_) => Ok(false),
+    }
+}
+
+/// Starts the edge with what files say and with what was served last out of the store. If those
+/// two want the same name, the files' sites come first: then the last value is false.
+fn start_edge(
+    settings: &Settings,
+    mut sites: Vec<edge::site::Site>,
+    demo: &mut Option<Demo>,
+) -> Result<(Edge, Follower, bool), ServeError> {
+    let path = settings.data.join("replica");
+    let follower = Follower::open(&path);
+    let mut follower = follower.map_err(|error| ServeError::Copy { path, error })?;
+    sites.extend(follower.sites());
+    match Edge::start(edge_config(settings)?, sites) {
+        Ok(edge) => Ok((edge, follower, true)),
+        Err(StartError::Sites(error)) => {
+            tracing::error!(%error, "what the store says is served without the one at fault");
+            let sites = sites::compile(settings, demo)?.sites;
+            let edge = Edge::start(edge_config(settings)?, sites);
+            let edge = edge.map_err(|error| start_error(settings, error))?;
+            Ok((edge, follower, false))
+        }
+        Err(error) => Err(start_error(settings, error)),
+    }
+}
+
+/// What this node says of itself.
+fn node(settings: &Settings, addresses: &[SocketAddr]) -> Node {
+    let mut roles = vec![Role::Edge];
+    if settings.is_control() {
+        roles.push(Role::Control);
+    }
+    Node {
+        id: node_name(settings),
+        roles,
+        pop: settings.pop.clone(),
+        http: addresses.iter().map(SocketAddr::to_string).collect(),
+        started_ms: now_ms(),
+        applied: 0,
+        refused: Default::default(),
+    }
 }
 
 fn free_address(error: &io::Error) -> String {
@@ -167,6 +266,7 @@ fn first_words(
     documents: &[Document],
     addresses: &[SocketAddr],
     api: SocketAddr,
+    is_new: bool,
 ) -> String {
     let mut words = format!("Warmfront {}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: &str| words.push_str(&format!("  {name:<9}{value}\n"));
@@ -192,15 +292,22 @@ fn first_words(
         );
         line("site", &text);
     }
-    line(
-        "cache",
-        &format!("{} of memory", print_size(settings.cache_bytes)),
-    );
-    match &settings.access_logs {
-        Some(directory) => line("logs", &directory.display().to_string()),
-        None => line("logs", "off"),
+    if settings.is_edge() {
+        let size = print_size(settings.cache_bytes);
+        line("cache", &format!("{size} of memory"));
+        let logs = settings.access_logs.as_ref();
+        line(
+            "logs",
+            &logs.map_or("off".to_owned(), |logs| logs.display().to_string()),
+        );
     }
     line("metrics", &format!("http://{}/metrics", reachable(api)));
+    line("api", &format!("http://{}", reachable(api)));
+    if settings.is_control() {
+        let file = store::credentials_file(&settings.data);
+        let made = if is_new { ", made just now" } else { "" };
+        line("key", &format!("{}{made}", file.display()));
+    }
     if settings.wants_demo() {
         let port = addresses.first().map_or(0, SocketAddr::port);
         words.push_str(&demo::commands_to_try(port));
@@ -248,6 +355,9 @@ struct Serving<'a> {
     settings: Settings,
     demo: Option<Demo>,
     edge: EdgeSlot,
+    /// Ids of the sites that files say.
+    served: Vec<String>,
+    following: Option<Following>,
 }
 
 impl Serving<'_> {
@@ -292,23 +402,31 @@ impl Serving<'_> {
             }
             Err(error) => return tracing::error!("not reloaded; the old sites serve on: {error}"),
         };
-        let count = sites.len();
+        let ids: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
         let edge = self.edge.read().unwrap_or_else(PoisonError::into_inner);
-        match edge.as_ref().map(|edge| edge.swap(sites)) {
-            Some(Err(error)) => tracing::error!("not reloaded; the old sites serve on: {error}"),
-            _ => tracing::info!(sites = count, "reloaded"),
+        let Some(edge) = edge.as_ref() else { return };
+        match edge.updates().update(&self.served, sites) {
+            Ok(()) => {
+                tracing::info!(sites = ids.len(), "reloaded");
+                self.served = ids;
+            }
+            Err(error) => tracing::error!("not reloaded; the old sites serve on: {error}"),
         }
     }
 
     /// Lets running responses finish, in the edge's bounds; a second signal ends it at once.
     async fn stop(self, signals: &mut Signals) -> ExitCode {
         tracing::info!("stopping; a second signal stops at once");
+        let following = self.following;
         let edge = self
             .edge
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let stopping = tokio::task::spawn_blocking(move || edge.map(Edge::stop));
+        let stopping = tokio::task::spawn_blocking(move || {
+            drop(following);
+            edge.map(Edge::stop);
+        });
         tokio::select! {
             _ = stopping => ExitCode::SUCCESS,
             () = signals.stop() => {

@@ -27,7 +27,7 @@ pub fn spawn<Answer, Answering, Content>(
     answer: Answer,
 ) -> io::Result<SocketAddr>
 where
-    Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + 'static,
+    Answer: Fn(Request<Incoming>, SocketAddr) -> Answering + Clone + Send + 'static,
     Answering: Future<Output = Response<Content>> + 'static,
     Content: Body<Data = Bytes> + 'static,
     Content::Error: std::error::Error + Send + Sync,
@@ -48,7 +48,7 @@ where
 
 async fn serve<Answer, Answering, Content>(listener: TcpListener, answer: Answer)
 where
-    Answer: Fn(Request<Incoming>) -> Answering + Clone + 'static,
+    Answer: Fn(Request<Incoming>, SocketAddr) -> Answering + Clone + 'static,
     Answering: Future<Output = Response<Content>> + 'static,
     Content: Body<Data = Bytes> + 'static,
     Content::Error: std::error::Error + Send + Sync,
@@ -60,8 +60,8 @@ where
     let connections = Arc::new(Semaphore::new(limits::SERVER_CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&connections).acquire_owned().await;
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, mostly: others have to go first.
                 tracing::warn!(%error, "a connection is not accepted");
@@ -72,7 +72,7 @@ where
         let answer = answer.clone();
         tokio::task::spawn_local(async move {
             let service = service_fn(move |request| {
-                let answering = answer(request);
+                let answering = answer(request, peer);
                 async move { Ok::<_, std::convert::Infallible>(answering.await) }
             });
             let connection = http1::Builder::new()

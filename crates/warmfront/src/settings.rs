@@ -13,7 +13,8 @@ use thiserror::Error;
 use crate::arguments::ServeArguments;
 use crate::limits;
 
-pub use values::{OriginUrl, parse_size, print_size};
+pub use documents::Role;
+pub use values::{OriginUrl, StorePlace, parse_size, print_size};
 
 /// The default configuration file, which need not exist.
 const DEFAULT_CONFIG: &str = "warmfront.toml";
@@ -31,7 +32,15 @@ pub struct Settings {
     pub config: PathBuf,
     /// Where viewers are served.
     pub http: Vec<SocketAddr>,
-    /// Where metrics are served.
+    /// Where everything is kept that must survive.
+    pub data: PathBuf,
+    /// What this node does.
+    pub roles: Vec<Role>,
+    /// Where documents are kept.
+    pub store: StorePlace,
+    /// The account that all resources belong to: twelve digits.
+    pub account_id: String,
+    /// Where the API and metrics are served.
     pub api: SocketAddr,
     /// Serving threads.
     pub workers: usize,
@@ -80,6 +89,9 @@ const SETTINGS: &[Setting] = &[
     live("policies", false),
     live("domain", false),
     fixed("data", false),
+    fixed("roles", true),
+    fixed("store", false),
+    fixed("account_id", false),
     fixed("http", true),
     fixed("api", false),
     fixed("workers", false),
@@ -322,6 +334,9 @@ fn flag_values(
         ("policies", one(&arguments.policies)),
         ("domain", one(&arguments.domain)),
         ("data", one(&arguments.data)),
+        ("roles", arguments.roles.clone()),
+        ("store", one(&arguments.store)),
+        ("account_id", one(&arguments.account_id)),
         ("http", arguments.http.clone()),
         ("api", one(&arguments.api)),
         ("workers", one(&arguments.workers)),
@@ -359,6 +374,15 @@ impl Settings {
             let allowed = format!("at most {} files", limits::DISTRIBUTIONS_MAX);
             return Err(reader.error("distribution", &count, allowed));
         }
+        let roles = reader.roles()?;
+        let store = reader
+            .parse("store", values::parse_store, values::STORE)?
+            .unwrap_or(StorePlace::Embedded);
+        if !roles.contains(&Role::Control) && store == StorePlace::Embedded {
+            let allowed = "etcd://… on a node without the role control: a store in a file belongs \
+                           to one process";
+            return Err(reader.error("store", "sqlite", allowed));
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             origin: reader.parse("origin", OriginUrl::parse, OriginUrl::ALLOWED)?,
@@ -368,6 +392,11 @@ impl Settings {
                 .parse("domain", values::parse_domain, values::DOMAIN)?
                 .unwrap_or_else(|| "cdn.localhost".to_owned()),
             config,
+            roles,
+            store,
+            account_id: reader
+                .parse("account_id", values::parse_account_id, "twelve digits")?
+                .unwrap_or_else(|| "123456789012".to_owned()),
             http: reader.addresses("http", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
             api: reader
                 .parse("api", |text| text.parse().ok(), values::ADDRESS)?
@@ -377,6 +406,7 @@ impl Settings {
                 .unwrap_or(cores.min(limits::WORKERS_MAX)),
             cache_bytes: reader.cache_bytes()?,
             access_logs,
+            data,
             geo: reader.existing("geo", Path::is_file, "an .mmdb file")?,
             pop: reader
                 .parse("pop", values::parse_pop, values::POP)?
@@ -394,9 +424,19 @@ impl Settings {
         })
     }
 
-    /// Whether there is nothing of the operator's to serve.
+    /// Whether no file says what is to be served, so that a demo site is welcome.
     pub fn wants_demo(&self) -> bool {
-        self.origin.is_none() && self.distributions.is_empty()
+        self.is_edge() && self.origin.is_none() && self.distributions.is_empty()
+    }
+
+    /// Whether this node serves viewers.
+    pub fn is_edge(&self) -> bool {
+        self.roles.contains(&Role::Edge)
+    }
+
+    /// Whether this node answers the API.
+    pub fn is_control(&self) -> bool {
+        self.roles.contains(&Role::Control)
     }
 
     /// Settings that differ in `later` and are taken up by a new start alone, each with the value
@@ -534,6 +574,24 @@ impl Reader<'_> {
                 .map_or_else(|| text.into(), |directory| directory.join(text)),
             _ => text.into(),
         }
+    }
+
+    fn roles(&self) -> Result<Vec<Role>, SettingError> {
+        let Some(given) = self.given.get("roles") else {
+            return Ok(vec![Role::Control, Role::Edge]);
+        };
+        let mut roles = Vec::new();
+        // A flag may name several at once, as the environment does.
+        for text in given.values.iter().flat_map(|value| value.split(',')) {
+            roles.push(match text.trim() {
+                "control" => Role::Control,
+                "edge" => Role::Edge,
+                other => return Err(self.error("roles", other, "control, edge or both")),
+            });
+        }
+        roles.sort();
+        roles.dedup();
+        Ok(roles)
     }
 
     fn path(&self, name: &'static str) -> Result<Option<PathBuf>, SettingError> {

@@ -86,7 +86,11 @@ impl Sites {
         let mut dirty = Dirty::default();
         for document in documents {
             if !matches!(keys::parse(&document.key), Some((keys::INVALIDATION, _))) {
-                self.take(&Event::Put(document.clone()), &mut dirty, &mut Plan::default());
+                self.take(
+                    &Event::Put(document.clone()),
+                    &mut dirty,
+                    &mut Plan::default(),
+                );
             }
         }
         let mut plan = Plan::default();
@@ -287,11 +291,15 @@ impl Sites {
         let Instance { tenant, .. } = self.tenants.get(id)?;
         let template = self.distributions.get(&tenant.distribution_id)?;
         let config = config_of(&template.resource.config, tenant);
-        Some(config.map_err(|error| error.to_string()).and_then(|mut config| {
-            let group = self.groups.get(&tenant.connection_group_id);
-            config.enabled &= group.is_none_or(|group| group.enabled);
-            self.compiled(id, "", &config)
-        }))
+        Some(
+            config
+                .map_err(|error| error.to_string())
+                .and_then(|mut config| {
+                    let group = self.groups.get(&tenant.connection_group_id);
+                    config.enabled &= group.is_none_or(|group| group.enabled);
+                    self.compiled(id, "", &config)
+                }),
+        )
     }
 
     fn compiled(

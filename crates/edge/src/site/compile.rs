@@ -11,8 +11,8 @@ use shapes::cloudfront as cf;
 
 use super::rules::{self, Rules};
 use super::{
-    Behavior, BehaviorNames, Deployment, ErrorPage, ErrorRule, GeoRule, Logging, Origin, OriginProtocol,
-    PathPattern, Policies, Site, Target, ViewerProtocol,
+    Behavior, BehaviorNames, Deployment, ErrorPage, ErrorRule, GeoRule, Logging, Origin,
+    OriginProtocol, PathPattern, Policies, Site, Target, ViewerProtocol,
 };
 use crate::generated::Generated;
 use crate::response_headers::ResponseHeaders;

@@ -14,8 +14,8 @@ use shapes::cloudfront::{
 };
 use shapes::{ShapeError, Structure};
 
-use documents::managed;
 use check::{validate_cache, validate_origin_request};
+use documents::managed;
 
 /// Longest policy file: a list of all policies that an account may have is far shorter.
 const POLICY_FILE_BYTES_MAX: u64 = 4 << 20;

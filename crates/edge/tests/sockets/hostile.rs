@@ -308,7 +308,13 @@ fn a_site_that_answers_itself_is_no_endless_loop() {
     let shape = shapes::from_value(&config).unwrap();
     let policies = edge::site::Policies::managed();
     let site = edge::site::compile("ETEST", "dtest.cdn.test", &shape, &policies).unwrap();
-    world.edge.as_ref().unwrap().updates().update(&[], vec![site]).unwrap();
+    world
+        .edge
+        .as_ref()
+        .unwrap()
+        .updates()
+        .update(&[], vec![site])
+        .unwrap();
     let answer = world.ask("POST", "/", &[]);
     assert_eq!(answer.status, 403, "{}", answer.text());
 }

@@ -181,7 +181,13 @@ fn sites_change_under_load_and_every_answer_is_of_one_of_them() {
             0 => site("ETWO", "site.test", &two),
             _ => site("EONE", "site.test", &one),
         };
-        world.edge.as_ref().unwrap().updates().update(&[], vec![next]).unwrap();
+        world
+            .edge
+            .as_ref()
+            .unwrap()
+            .updates()
+            .update(&[], vec![next])
+            .unwrap();
         std::thread::sleep(Duration::from_millis(2));
     }
     is_over.store(true, Ordering::Relaxed);

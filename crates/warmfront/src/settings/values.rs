@@ -12,6 +12,66 @@ pub(super) const DOMAIN: &str =
 pub(super) const POP: &str =
     "three capital letters, a number, '-', a letter and a number, such as LOC1-C1 or ICN57-P2";
 
+pub(super) const STORE: &str = "sqlite, or etcd://HOST:PORT (several with commas between; a user as etcd://USER:PASSWORD@HOST)";
+
+/// Where documents are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// In a file of the data directory.
+    Embedded,
+    /// In etcd.
+    Etcd {
+        /// `HOST:PORT` of each member.
+        endpoints: Vec<String>,
+        /// User and password, if etcd asks for them.
+        user: Option<(String, String)>,
+    },
+}
+
+impl std::fmt::Debug for StorePlace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StorePlace::Embedded => formatter.write_str("sqlite"),
+            // Without the password.
+            StorePlace::Etcd { endpoints, .. } => {
+                write!(formatter, "etcd://{}", endpoints.join(","))
+            }
+        }
+    }
+}
+
+pub(super) fn parse_store(text: &str) -> Option<StorePlace> {
+    if text == "sqlite" {
+        return Some(StorePlace::Embedded);
+    }
+    let rest = text.strip_prefix("etcd://")?.trim_end_matches('/');
+    let (user, hosts) = match rest.rsplit_once('@') {
+        Some((user, hosts)) => {
+            let (name, password) = user.split_once(':')?;
+            (Some((name.to_owned(), password.to_owned())), hosts)
+        }
+        None => (None, rest),
+    };
+    let endpoints: Vec<String> = hosts
+        .split(',')
+        .map(|host| host.trim().to_owned())
+        .collect();
+    let is_endpoint = |endpoint: &String| {
+        endpoint
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    endpoints
+        .iter()
+        .all(is_endpoint)
+        .then_some(StorePlace::Etcd { endpoints, user })
+}
+
+pub(super) fn parse_account_id(text: &str) -> Option<String> {
+    let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then(|| text.to_owned())
+}
+
 /// Where the default distribution's origin is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginUrl {
