@@ -14,6 +14,7 @@ pub mod tenant;
 
 pub use node::{Node, Refusal, Role};
 pub use resource::Resource;
+pub use tenant::{ConnectionGroup, Tenant};
 
 use bytes::Bytes;
 use serde::Serialize;
