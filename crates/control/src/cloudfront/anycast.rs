@@ -1,4 +1,4 @@
-//! To be written.
+//! Anycast IP lists. There are no addresses to give: every operation answers 501.
 
 use crate::service::Entry;
 
