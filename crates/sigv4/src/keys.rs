@@ -14,7 +14,8 @@ use crate::{Algorithm, limits};
 
 /// What verifies signatures of one scope.
 pub(crate) enum VerifyingKey {
-    Hmac(hmac::Key),
+    /// A kilobyte: the state of the hash after either pad.
+    Hmac(Box<hmac::Key>),
     Ecdsa(ParsedPublicKey),
 }
 
@@ -24,7 +25,7 @@ impl VerifyingKey {
         match &credential.region {
             Some(region) => {
                 let key = hmac_key(secret, &credential.date, region, &credential.service);
-                Some(Self::Hmac(key))
+                Some(Self::Hmac(Box::new(key)))
             }
             None => {
                 let scalar = private_scalar(&credential.access_key_id, secret)?;

@@ -1,5 +1,7 @@
 //! Whatever is signed is accepted, and whatever differs from it in one place is refused.
 
+#![allow(clippy::unwrap_used)] // In helpers too, which clippy does not see as tests.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sigv4::{Algorithm, Dialect, Request, Signer, Terms, Verified, Verifier};

@@ -1,5 +1,7 @@
 //! What is refused, with which code, and what is nearly so and accepted.
 
+#![allow(clippy::unwrap_used)] // In helpers too, which clippy does not see as tests.
+
 use sigv4::limits::{PRESIGNED_EXPIRES_SECS_DEFAULT, S3_SKEW_SECS_MAX, SKEW_SECS_MAX};
 use sigv4::{
     Algorithm, Dialect, ErrorStyle, Request, SignError, Signer, Terms, Verified, Verifier,

@@ -1,5 +1,7 @@
 //! Requests as AWS's own signers sign them: `make_vectors.py` makes `vectors.json`.
 
+#![allow(clippy::unwrap_used)] // In helpers too, which clippy does not see as tests.
+
 use serde::Deserialize;
 use sigv4::{Algorithm, Dialect, Form, Request, Signer, Terms, Verified, Verifier, VerifyError};
 
@@ -104,7 +106,8 @@ fn another_secret_is_refused() {
 #[test]
 fn an_altered_request_is_refused() {
     let document = document();
-    let alterations: [(&str, fn(&mut Vector)); 5] = [
+    type Alteration = (&'static str, fn(&mut Vector));
+    let alterations: [Alteration; 5] = [
         ("method", |vector| vector.method.push('X')),
         ("path", |vector| vector.path.push('x')),
         ("query", |vector| vector.query.push_str("&x")),
