@@ -5,12 +5,15 @@
 //! change after a revision, none lost and none out of order. Documents may be bound to a lease
 //! and go with it. What it does not do: know what is in a document; the `documents` crate does.
 //!
-//! [`sqlite::Sqlite`] keeps them in a file of this machine.
+//! [`sqlite::Sqlite`] keeps them in a file of this machine, [`etcd::Etcd`] in an etcd.
+//! [`replica::Replica`] is a copy for nodes whose store may be away.
 //!
 //! Read [`Store`], [`Txn`] and [`Watch`] first.
 
 mod check;
+pub mod etcd;
 pub mod limits;
+pub mod replica;
 pub mod sqlite;
 
 use std::fmt;

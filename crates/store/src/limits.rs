@@ -1,6 +1,8 @@
 //! The bounds of this crate. They are those of etcd as it comes, so that what fits one store fits
 //! the other.
 
+use std::time::Duration;
+
 /// Longest key.
 pub const KEY_BYTES_MAX: usize = 1_024;
 
@@ -53,3 +55,29 @@ pub const EVENTS_KEPT_BYTES_MAX: i64 = 256 << 20;
 
 /// SQLite: changes beyond that before the oldest are forgotten.
 pub const EVENTS_SLACK: i64 = 1_000;
+
+/// Longest id of a store.
+pub const STORE_ID_BYTES_MAX: usize = 64;
+
+/// Largest file of a replica.
+pub const SNAPSHOT_BYTES_MAX: usize = 4 << 30;
+
+/// etcd: how long a connection may take to come about.
+pub const ETCD_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// etcd: how long a call may take that is made once.
+pub const ETCD_CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// etcd: how long each of the two attempts of a call may take that can be repeated.
+pub const ETCD_READ_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// etcd: longest prefix of all keys.
+pub const ETCD_PREFIX_BYTES_MAX: usize = 256;
+
+/// etcd: largest message that is taken: the answer to most keys of longest values.
+pub const ETCD_RESPONSE_BYTES_MAX: usize = 128 << 20;
+
+const _: () = assert!(
+    GET_KEYS_MAX * (VALUE_BYTES_MAX + KEY_BYTES_MAX + ETCD_PREFIX_BYTES_MAX + 64)
+        < ETCD_RESPONSE_BYTES_MAX
+);

@@ -23,6 +23,11 @@ macro_rules! for_every_store {
                 super::run(super::Subject::sqlite_on_disk(), super::$behavior);
             })*
         }
+        mod etcd {
+            $(#[test] fn $behavior() {
+                super::run(super::Subject::etcd(), super::$behavior);
+            })*
+        }
     };
 }
 

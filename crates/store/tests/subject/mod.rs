@@ -1,16 +1,22 @@
 //! The stores that the suites run against, each empty and gone when it is dropped.
 
+pub mod etcd_server;
+
 use std::future::Future;
 
-use store::{Batch, Outcome, Page, Range, Revision, Store, StoreError, Txn, Watch, sqlite::Sqlite};
+use store::{
+    Batch, Outcome, Page, Range, Revision, Store, StoreError, Txn, Watch, etcd::Etcd,
+    sqlite::Sqlite,
+};
 use tempfile::TempDir;
 
-/// A store under test.
+use self::etcd_server::EtcdServer;
+
+/// A store under test, and what it lives on.
+#[allow(dead_code, reason = "what it lives on is only held")]
 pub enum Subject {
-    Sqlite(
-        Sqlite,
-        #[allow(dead_code, reason = "lives as long")] Option<TempDir>,
-    ),
+    Sqlite(Sqlite, Option<TempDir>),
+    Etcd(Etcd, EtcdServer),
 }
 
 #[allow(dead_code, reason = "not every suite uses everything")]
@@ -25,15 +31,23 @@ impl Subject {
         Some(Subject::Sqlite(store, Some(directory)))
     }
 
+    /// Nothing where there is no etcd; the test's output says so.
+    pub fn etcd() -> Option<Subject> {
+        let server = EtcdServer::start()?;
+        Some(Subject::Etcd(server.client(), server))
+    }
+
     pub fn store(&self) -> &dyn Store {
         match self {
             Subject::Sqlite(store, _) => store,
+            Subject::Etcd(store, _) => store,
         }
     }
 
     pub async fn compact(&self, through: Revision) {
         match self {
             Subject::Sqlite(store, _) => store.compact(through).await.unwrap(),
+            Subject::Etcd(store, _) => store.compact(through).await.unwrap(),
         }
     }
 }
