@@ -10,7 +10,7 @@
 //! which combinations AWS refuses.
 //!
 //! Read [`from_json`] first, then [`cloudfront::DistributionConfig`], then [`schema::Shape`], the
-//! table that [`check`] and codecs walk.
+//! table that [`check`] and the codecs walk: [`xml`], and [`rest`] for requests and responses.
 //!
 //! ```
 //! use shapes::cloudfront::Aliases;

@@ -36,16 +36,16 @@ pub fn structures(service: &Service) -> Vec<&'static Shape> {
 }
 
 fn collect(shape: &'static Shape, found: &mut BTreeMap<&'static str, &'static Shape>) {
-    match shape.kind {
-        Kind::Structure { members, .. } => {
-            if found.insert(shape.name, shape).is_none() {
-                members
-                    .iter()
-                    .for_each(|member| collect(member.shape, found));
-            }
+    let Kind::Structure { members, .. } = shape.kind else {
+        if let Kind::List { item, .. } = shape.kind {
+            collect(item, found);
         }
-        Kind::List { item, .. } => collect(item, found),
-        _ => {}
+        return;
+    };
+    if found.insert(shape.name, shape).is_none() {
+        members
+            .iter()
+            .for_each(|member| collect(member.shape, found));
     }
 }
 
