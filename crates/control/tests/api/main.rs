@@ -6,6 +6,7 @@ mod concurrency;
 mod connection_groups;
 mod continuous_deployment;
 mod distributions;
+mod family;
 mod field_level_encryption;
 mod functions;
 mod history;

@@ -9,7 +9,8 @@ use documents::{Node, Resource, Role, encode, keys};
 use serde_json::{Value, json};
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
-use store::{Sqlite, Store, Txn};
+use store::sqlite::Sqlite;
+use store::{Store, Txn};
 
 /// An API and its store.
 pub struct World {
@@ -83,7 +84,9 @@ impl World {
         };
         let now_ms = self.now_ms.fetch_add(1_000, Ordering::Relaxed);
         let caller = &self.caller;
-        let answer = self.control.invoke(operation, input, caller, &origin, now_ms);
+        let answer = self
+            .control
+            .invoke(operation, input, caller, &origin, now_ms);
         answer.await
     }
 
@@ -91,7 +94,10 @@ impl World {
     pub async fn ok(&self, operation: &str, input: Value) -> Value {
         match self.call(operation, input).await {
             Ok(output) => output,
-            Err(error) => panic!("{operation}: {} {}: {}", error.status, error.code, error.message),
+            Err(error) => panic!(
+                "{operation}: {} {}: {}",
+                error.status, error.code, error.message
+            ),
         }
     }
 
