@@ -20,6 +20,7 @@ mod monitoring;
 mod origin_access;
 mod policies;
 mod realtime_logs;
+mod stored;
 mod tags;
 mod tenants;
 mod trust_stores;
