@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::TRACE_OBJECTS_MAX;
 
@@ -17,6 +17,10 @@ pub struct Arguments {
     /// How it is logged: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT", display_order = 1001)]
     pub log_format: Option<String>,
+    /// How commands that ask a server print what it says
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t,
+          display_order = 1002)]
+    pub output: Output,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -34,6 +38,121 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Run a request trace through the cache's policy, and through plain LRU beside it
     Trace(TraceArguments),
+    /// Make, list and delete access keys of the API
+    Keys(KeysArguments),
+    /// Have what a host serves of these paths fetched anew
+    Invalidate(InvalidateArguments),
+    /// List what is served, and what nodes have applied
+    Ls(LsArguments),
+    /// Tell the versions of a resource
+    History(HistoryArguments),
+    /// Make a resource what it was at an earlier revision
+    Rollback(RollbackArguments),
+}
+
+/// How things are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Which server is asked, and as whom: by the key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
+/// or else by the one that `serve` left in its data directory.
+#[derive(Debug, Args)]
+pub struct ConnectionArguments {
+    /// Where the API is [default: WARMFRONT_ENDPOINT, AWS_ENDPOINT_URL, http://127.0.0.1:4566]
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Data directory of a server on this machine, where its key is [default: ./warmfront-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+pub struct KeysArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KeysAction,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysAction {
+    /// Make a key, and tell its secret, once
+    Create {
+        /// Whom it is for; audit records name it
+        #[arg(long, value_name = "NAME")]
+        user: String,
+        /// What it may: administrator, read-only, invalidate-only, or a file with an IAM policy
+        #[arg(long, value_name = "POLICY")]
+        policy: String,
+    },
+    /// List keys
+    List,
+    /// Delete a key
+    Delete {
+        /// The key, AKIA…
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Print the key of the data directory for a shell: eval "$(warmfront keys export)"
+    Export,
+}
+
+/// Arguments of `invalidate`.
+#[derive(Debug, Args)]
+pub struct InvalidateArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// A host that is served, or a distribution's id
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    /// Paths, which may end in *
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+    /// Return when every edge has applied it
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Arguments of `ls`.
+#[derive(Debug, Args)]
+pub struct LsArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// Id or name of a resource of any kind, or a host that a distribution serves
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// Id or name of a resource
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// A revision that `history` lists
+    #[arg(long, value_name = "REVISION")]
+    pub to: u64,
+    /// Only if this still is its ETag
+    #[arg(long, value_name = "ETAG")]
+    pub if_match: Option<String>,
 }
 
 const SETTINGS_HELP: &str = "\

@@ -45,5 +45,17 @@ pub const TRACE_REQUESTS_MAX: u64 = 1_000_000_000;
 /// Popular objects of a generated trace; each takes eight bytes of memory.
 pub const TRACE_OBJECTS_MAX: u32 = 100_000_000;
 
+/// How long a command waits for the API's answer.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest answer that a command takes.
+pub const CLIENT_ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Longest credentials file.
+pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// How long `invalidate --wait` waits for edges.
+pub const INVALIDATION_WAIT: Duration = Duration::from_secs(60);
+
 const _: () = assert!(CACHE_BYTES_MIN < CACHE_BYTES_FALLBACK);
 const _: () = assert!(CACHE_BYTES_FALLBACK < CACHE_BYTES_MAX);

@@ -10,10 +10,15 @@
 mod api;
 mod arguments;
 mod check;
+mod client;
 mod demo;
 mod distributions;
 mod explain;
+mod history;
+mod invalidate;
+mod keys;
 mod limits;
+mod list;
 mod log;
 mod node;
 mod reload;
@@ -22,6 +27,7 @@ mod server;
 mod settings;
 mod sites;
 mod store;
+mod table;
 mod trace;
 
 use std::error::Error;
@@ -61,6 +67,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Check(arguments) => Ok(check::check(arguments)?),
         Command::Explain(arguments) => Ok(explain::explain(arguments)?),
         Command::Trace(arguments) => Ok(trace::trace(arguments)?),
+        Command::Keys(keys) => Ok(keys::keys(keys, arguments.output, &variable)?),
+        Command::Invalidate(paths) => {
+            Ok(invalidate::invalidate(paths, arguments.output, &variable)?)
+        }
+        Command::Ls(asked) => Ok(list::list(asked, arguments.output, &variable)?),
+        Command::History(asked) => Ok(history::history(asked, arguments.output, &variable)?),
+        Command::Rollback(asked) => Ok(history::rollback(asked, arguments.output, &variable)?),
     }
 }
 

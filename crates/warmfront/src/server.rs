@@ -88,7 +88,7 @@ where
 }
 
 /// tokio's stream as hyper wants it.
-struct Stream(TcpStream);
+pub struct Stream(pub TcpStream);
 
 impl hyper::rt::Read for Stream {
     fn poll_read(
