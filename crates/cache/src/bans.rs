@@ -94,7 +94,9 @@ impl Bans {
         revision < self.newest
             && self.scopes.get(&scope).is_some_and(|scope| {
                 revision < scope.floor
-                    || scope.newest(path, tags).is_some_and(|ban| revision < ban.revision)
+                    || scope
+                        .newest(path, tags)
+                        .is_some_and(|ban| revision < ban.revision)
             })
     }
 
@@ -215,12 +217,18 @@ mod tests {
             bans.is_banned(1, path.as_bytes(), tags.as_bytes(), revision)
         };
         assert!(is_banned("/a.jpg", "", 4) && !is_banned("/a.jpg", "", 5));
-        assert!(!is_banned("/a.jpg?q=1", "", 0), "another object by its query");
+        assert!(
+            !is_banned("/a.jpg?q=1", "", 0),
+            "another object by its query"
+        );
         assert!(is_banned("/img/", "", 5) && is_banned("/img/b/c?d", "", 5));
         assert!(!is_banned("/img", "", 0));
         assert!(is_banned("/x", "", 6) && is_banned("/xyz?q", "", 6));
         assert!(is_banned("/z", "other,tag", 7) && !is_banned("/z", "tagged", 0));
-        assert!(!bans.is_banned(2, b"/a.jpg", b"", 0), "another distribution");
+        assert!(
+            !bans.is_banned(2, b"/a.jpg", b"", 0),
+            "another distribution"
+        );
     }
 
     #[test]
@@ -231,7 +239,11 @@ mod tests {
         assert_eq!(bans.not_before(1, b"/z"), 0);
         let mut bans = bans;
         bans.add(1, Pattern::parse("#t"), ban(9));
-        assert_eq!(bans.not_before(1, b"/z"), 9, "it may turn out to have the tag");
+        assert_eq!(
+            bans.not_before(1, b"/z"),
+            9,
+            "it may turn out to have the tag"
+        );
     }
 
     #[test]
@@ -242,7 +254,10 @@ mod tests {
         }
         assert_eq!(bans.count(), BANS_PER_SCOPE_MAX);
         assert!(bans.is_banned(1, b"/gone", b"", 2));
-        assert!(bans.is_banned(1, b"/innocent", b"", 2), "to be on the safe side");
+        assert!(
+            bans.is_banned(1, b"/innocent", b"", 2),
+            "to be on the safe side"
+        );
         assert!(!bans.is_banned(1, b"/innocent", b"", 3));
     }
 

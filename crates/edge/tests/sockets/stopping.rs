@@ -134,7 +134,7 @@ fn a_request_is_served_to_its_end_by_the_site_that_it_began_with() {
         .as_ref()
         .unwrap()
         .updates()
-        .update(&[], vec![site("ENEW", "site.test", &new)])
+        .update(&["ETEST".to_owned()], vec![site("ENEW", "site.test", &new)])
         .unwrap();
     assert_eq!(world.get("/a", &[]).text(), "new");
     go.send(()).unwrap();
@@ -177,6 +177,7 @@ fn sites_change_under_load_and_every_answer_is_of_one_of_them() {
         })
         .collect();
     for round in 0..100 {
+        let gone = ["ETEST", "EONE", "ETWO"].map(str::to_owned);
         let next = match round % 2 {
             0 => site("ETWO", "site.test", &two),
             _ => site("EONE", "site.test", &one),
@@ -186,7 +187,7 @@ fn sites_change_under_load_and_every_answer_is_of_one_of_them() {
             .as_ref()
             .unwrap()
             .updates()
-            .update(&[], vec![next])
+            .update(&gone, vec![next])
             .unwrap();
         std::thread::sleep(Duration::from_millis(2));
     }
