@@ -1,5 +1,7 @@
 //! What [`Store`] promises, sentence by sentence, for every store there is.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod subject;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -254,3 +254,110 @@ impl<'connection> Ledger<'connection> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use super::{super::schema, *};
+
+    #[test]
+    fn a_lease_ends_to_the_millisecond_and_a_renewal_begins_it_again() {
+        let mut tables = Tables::new();
+        let lease = tables.at(1_000, |ledger| ledger.grant(3));
+        let put = Txn::new().put_leased("a", "1", lease);
+        let put = |ledger: &mut Ledger<'_>| ledger.commit(put.clone());
+        assert_eq!(tables.at(3_999, put), Outcome::Committed(Revision(1)));
+        assert!(tables.at(3_999, |ledger| ledger.renew(lease)));
+        tables.at(6_998, Ledger::expire);
+        assert_eq!(tables.head, Revision(1));
+        // Ended, even before anybody has looked.
+        assert!(!tables.at(6_999, |ledger| ledger.renew(lease)));
+        assert_eq!(tables.at(6_999, put), Outcome::Conflict);
+        tables.at(6_999, Ledger::expire);
+        assert_eq!(tables.head, Revision(2));
+        tables.at(6_999, Ledger::expire);
+        assert_eq!(tables.head, Revision(2));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_make_leases_last() {
+        let mut tables = Tables::new();
+        let lease = tables.at(1_000_000, |ledger| ledger.grant(3));
+        tables.at(1_000, Ledger::shorten_leases);
+        assert!(tables.at(3_999, |ledger| ledger.renew(lease)));
+        assert!(!tables.at(6_999, |ledger| ledger.renew(lease)));
+    }
+
+    #[test]
+    fn the_oldest_changes_are_due_when_there_are_too_many_or_too_heavy() {
+        let mut tables = Tables::new();
+        let retention = Retention {
+            events_max: 10,
+            bytes_max: 1_600,
+            slack: 5,
+        };
+        for _ in 0..15 {
+            tables.at(0, |ledger| ledger.commit(Txn::new().put("k", "")));
+        }
+        let bytes = |tables: &Tables| tables.event_bytes;
+        let kept = bytes(&tables);
+        assert_eq!(kept, 15);
+        assert_eq!(tables.at(0, |ledger| ledger.due(kept, retention)), None);
+        // The last two are of one revision; it goes or stays as a whole.
+        tables.at(0, |ledger| {
+            ledger.commit(Txn::new().put("k", "").put("l", ""))
+        });
+        let kept = bytes(&tables);
+        let due = tables.at(0, |ledger| ledger.due(kept, retention));
+        assert_eq!(due, Some(Revision(7)));
+        tables.at(0, |ledger| ledger.compact(Revision(7)));
+        let kept = bytes(&tables);
+        assert_eq!(kept, 10);
+        assert_eq!(tables.at(0, |ledger| ledger.due(kept, retention)), None);
+        let large = Txn::new().put("k", vec![0; 1_699]);
+        tables.at(0, |ledger| ledger.commit(large.clone()));
+        let kept = bytes(&tables);
+        // All the small ones do not suffice.
+        let due = tables.at(0, |ledger| ledger.due(kept, retention));
+        assert_eq!(due, Some(Revision(17)));
+        tables.at(0, |ledger| ledger.compact(Revision(99)));
+        assert_eq!(bytes(&tables), 0);
+    }
+
+    /// The tables, and what the writer keeps between two groups.
+    struct Tables {
+        connection: Connection,
+        head: Revision,
+        event_bytes: i64,
+    }
+
+    impl Tables {
+        fn new() -> Tables {
+            let mut connection = Connection::open_in_memory().unwrap();
+            schema::prepare(&mut connection, Path::new(":memory:")).unwrap();
+            Tables {
+                connection,
+                head: Revision(0),
+                event_bytes: 0,
+            }
+        }
+
+        fn at<T>(
+            &mut self,
+            now_ms: i64,
+            work: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T>,
+        ) -> T {
+            let txn = self.connection.transaction().unwrap();
+            let mut ledger = Ledger::new(&txn, self.head, now_ms);
+            let value = work(&mut ledger).unwrap();
+            let (head, added_bytes) = ledger.finish().unwrap();
+            txn.commit().unwrap();
+            self.head = head;
+            self.event_bytes += added_bytes;
+            value
+        }
+    }
+}

@@ -16,7 +16,7 @@ use self::etcd_server::EtcdServer;
 #[allow(dead_code, reason = "what it lives on is only held")]
 pub enum Subject {
     Sqlite(Sqlite, Option<TempDir>),
-    Etcd(Etcd, EtcdServer),
+    Etcd(Box<Etcd>, EtcdServer),
 }
 
 #[allow(dead_code, reason = "not every suite uses everything")]
@@ -34,13 +34,13 @@ impl Subject {
     /// Nothing where there is no etcd; the test's output says so.
     pub fn etcd() -> Option<Subject> {
         let server = EtcdServer::start()?;
-        Some(Subject::Etcd(server.client(), server))
+        Some(Subject::Etcd(Box::new(server.client()), server))
     }
 
     pub fn store(&self) -> &dyn Store {
         match self {
             Subject::Sqlite(store, _) => store,
-            Subject::Etcd(store, _) => store,
+            Subject::Etcd(store, _) => &**store,
         }
     }
 
