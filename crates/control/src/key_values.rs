@@ -45,9 +45,6 @@ pub(crate) fn find(operation: &str) -> Option<&'static Entry> {
     OPERATIONS.iter().find(|entry| entry.operation == operation)
 }
 
-/// Collection of keys and heads.
-const COLLECTION: &str = "key-values";
-
 /// Prefix of what is to be swept.
 const SWEPT: &str = "swept/key-values/";
 
@@ -78,13 +75,13 @@ pub(crate) fn begin(change: Change, store: &Resource<Config>) -> Change {
         size_bytes: 0,
         modified_ms: store.created_ms,
     };
-    change.put(keys::resource(COLLECTION, &store.id), encode(&head))
+    change.put(keys::resource(keys::KEY_VALUES, &store.id), encode(&head))
 }
 
 /// Adds to the change that deletes a store that its keys go: nobody sees them from then on, and
 /// [`sweep`] removes them.
 pub(crate) fn end(change: Change, id: &str) -> Change {
-    let change = change.delete(keys::resource(COLLECTION, id));
+    let change = change.delete(keys::resource(keys::KEY_VALUES, id));
     change.put(format!("{SWEPT}{id}"), bytes::Bytes::new())
 }
 
@@ -109,7 +106,7 @@ async fn try_sweep(store: &dyn Store) -> Result<(), StoreError> {
             return Ok(());
         };
         let id = mark.key.strip_prefix(SWEPT).unwrap_or_default();
-        let prefix = keys::resource(COLLECTION, &format!("{id}/"));
+        let prefix = keys::resource(keys::KEY_VALUES, &format!("{id}/"));
         let page = store
             .list(range(prefix, limits::KEYS_SWEPT_AT_ONCE))
             .await?;
@@ -137,7 +134,7 @@ impl Opened {
         if key_value_store::arn(call, id) != arn || id.contains('/') {
             return Err(missing());
         }
-        let (store_key, head_key) = (KIND.key(id), keys::resource(COLLECTION, id));
+        let (store_key, head_key) = (KIND.key(id), keys::resource(keys::KEY_VALUES, id));
         let mut read = call.store().get_many(&[&store_key, &head_key]).await?;
         let (Some(head), Some(store)) = (read.pop().flatten(), read.pop().flatten()) else {
             return Err(missing());
@@ -151,7 +148,7 @@ impl Opened {
 
     /// Where a key of the store lies.
     fn key(&self, key: &str) -> String {
-        keys::resource(COLLECTION, &format!("{}/{key}", self.store.id))
+        keys::resource(keys::KEY_VALUES, &format!("{}/{key}", self.store.id))
     }
 
     /// Where they all lie.
@@ -188,7 +185,7 @@ impl Opened {
             modified_ms: call.now_ms,
             ..self.head.clone()
         };
-        let head_key = keys::resource(COLLECTION, &self.store.id);
+        let head_key = keys::resource(keys::KEY_VALUES, &self.store.id);
         let mut change = Change::new()
             .about(KIND.cfn_type, &self.store.id)
             .if_still(&head_key, Some(self.revision));

@@ -6,6 +6,11 @@
 //! cloudfront/invalidation/E123/I456        Resource<InvalidationBatch>
 //! cloudfront/distribution-tenant/dt_1      Resource<Tenant>
 //! cloudfront/connection-group/cg_1         Resource<ConnectionGroup>
+//! cloudfront/function/<name>               Resource<CreateFunctionRequest>, code and all
+//! cloudfront/function-live/<name>          the same, as it was published: what edges run
+//! cloudfront/key-value-store/<uuid>        Resource<CreateKeyValueStoreRequest>
+//! cloudfront/key-values/<uuid>             count and size of all keys of the store
+//! cloudfront/key-values/<uuid>/<key>       the value of a key, as JSON text; the key is any text
 //! invalidations/E123/0000000007            the seventh invalidation of E123, for the API alone
 //! claims/<kind>/<what>                     the id of the one that has it: aliases, names, references
 //! guards/<collection>                      put with every write to the collection
@@ -45,6 +50,18 @@ pub const INVALIDATION: &str = "invalidation";
 pub const DISTRIBUTION_TENANT: &str = "distribution-tenant";
 /// Collection of connection groups.
 pub const CONNECTION_GROUP: &str = "connection-group";
+/// Collection of functions as they are worked on.
+pub const FUNCTION: &str = "function";
+/// Collection of functions as they are published.
+pub const FUNCTION_LIVE: &str = "function-live";
+/// Collection of connection functions as they are worked on.
+pub const CONNECTION_FUNCTION: &str = "connection-function";
+/// Collection of connection functions as they are published.
+pub const CONNECTION_FUNCTION_LIVE: &str = "connection-function-live";
+/// Collection of key value stores.
+pub const KEY_VALUE_STORE: &str = "key-value-store";
+/// Collection of the keys of these stores, by store. The id of one is `<uuid>/<key>`.
+pub const KEY_VALUES: &str = "key-values";
 
 /// Key of a member of a CloudFront collection. The id of an invalidation is `E123/I456`.
 pub fn resource(collection: &str, id: &str) -> String {

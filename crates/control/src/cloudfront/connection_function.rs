@@ -16,7 +16,7 @@ use crate::service::{Entry, stored};
 
 pub(super) static KIND: Kind = Kind {
     noun: "connection function",
-    collection: "connection-function",
+    collection: keys::CONNECTION_FUNCTION,
     id: IdForm::Prefixed("cf_"),
     cfn_type: "AWS::CloudFront::ConnectionFunction",
     missing: &error::ENTITY_NOT_FOUND,
@@ -25,7 +25,7 @@ pub(super) static KIND: Kind = Kind {
 /// Distributions may name what is here, and nothing else.
 pub(super) static LIVE: Kind = Kind {
     noun: "published connection function",
-    collection: "connection-function-live",
+    collection: keys::CONNECTION_FUNCTION_LIVE,
     id: IdForm::Prefixed("cf_"),
     cfn_type: "AWS::CloudFront::ConnectionFunction",
     missing: &error::ENTITY_NOT_FOUND,

@@ -19,7 +19,7 @@ use crate::service::{Entry, stored};
 
 pub(super) static KIND: Kind = Kind {
     noun: "function",
-    collection: "function",
+    collection: keys::FUNCTION,
     id: IdForm::Name,
     cfn_type: "AWS::CloudFront::Function",
     missing: &error::NO_SUCH_FUNCTION_EXISTS,
@@ -28,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
 /// Distributions may name what is here, and nothing else.
 pub(super) static LIVE: Kind = Kind {
     noun: "published function",
-    collection: "function-live",
+    collection: keys::FUNCTION_LIVE,
     id: IdForm::Name,
     cfn_type: "AWS::CloudFront::Function",
     missing: &error::NO_SUCH_FUNCTION_EXISTS,

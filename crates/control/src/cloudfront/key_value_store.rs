@@ -2,7 +2,7 @@
 //!
 //! A store lies under its id, which its ARN holds; clients of this API name it by its name.
 
-use documents::Resource;
+use documents::{Resource, keys};
 use shapes::Timestamp;
 use shapes::cloudfront::{self as cf, error};
 
@@ -20,7 +20,7 @@ pub(crate) type Config = cf::CreateKeyValueStoreRequest;
 
 pub(crate) static KIND: Kind = Kind {
     noun: "key value store",
-    collection: "key-value-store",
+    collection: keys::KEY_VALUE_STORE,
     id: IdForm::Uuid,
     cfn_type: "AWS::CloudFront::KeyValueStore",
     missing: &error::ENTITY_NOT_FOUND,

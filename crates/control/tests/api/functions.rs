@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::signed::Client;
 use crate::stored::{distribution_with, documents, no_distribution, refused};
 use crate::world::World;
 
@@ -367,6 +368,31 @@ async fn running_functions_is_not_pretended() {
     let etag = created(&world, "f").await;
     let test = json!({ "Name": "f", "IfMatch": etag, "EventObject": "e30=" });
     refused(&world, "TestFunction", test, (501, "NotImplemented")).await;
+}
+
+#[tokio::test]
+async fn code_travels_as_it_is_and_etags_in_both_spellings() {
+    let world = World::new();
+    let client = Client::new(&world, "cloudfront").await;
+    let operation = |name: &str| shapes::cloudfront::SERVICE.operation(name).unwrap();
+    let created = client
+        .send(&world, operation("CreateFunction"), &input("f"))
+        .await;
+    assert_eq!(created.status(), 201);
+    let mut update = input("f");
+    update["IfMatch"] = json!(created.headers()["etag"].to_str().unwrap());
+    update["FunctionCode"] = json!("PC8+");
+    let updated = client
+        .send(&world, operation("UpdateFunction"), &update)
+        .await;
+    assert_eq!(updated.status(), 200);
+    assert_eq!(updated.headers()["etag"], updated.headers()["ettag"]);
+    let got = client
+        .send(&world, operation("GetFunction"), &json!({ "Name": "f" }))
+        .await;
+    assert_eq!(got.body().as_ref(), b"</>");
+    assert_eq!(got.headers()["content-type"], "application/octet-stream");
+    assert_eq!(got.headers()["etag"], updated.headers()["etag"]);
 }
 
 mod connection {

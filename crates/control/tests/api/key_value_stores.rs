@@ -1,11 +1,7 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use bytes::Bytes;
-use control::identity::{AccessKey, root_key};
 use serde_json::{Value, json};
 use shapes::cloudfront_keyvaluestore::SERVICE;
-use sigv4::{Algorithm, Dialect, Request, Signer};
 
+use crate::signed::Client;
 use crate::stored::{documents, refused};
 use crate::world::World;
 
@@ -174,27 +170,24 @@ async fn stores_are_listed_by_status_and_by_page() {
     }
 }
 
-/// A store, and a client of its data that signs as AWS's clients do.
+/// A store, and a client of its data.
 struct Data {
     world: World,
-    key: AccessKey,
+    client: Client,
     arn: Value,
     control_etag: Value,
-    now_ms: AtomicU64,
 }
 
 impl Data {
     async fn new() -> Data {
         let world = World::new();
-        let now_ms = 1_790_000_000_000;
-        let key = root_key(&*world.store, now_ms).await.unwrap().unwrap();
+        let client = Client::new(&world, "cloudfront-keyvaluestore").await;
         let mut created = created(&world, "s").await;
         Data {
             arn: created["KeyValueStore"]["ARN"].take(),
             control_etag: created["ETag"].take(),
-            now_ms: AtomicU64::new(now_ms),
+            client,
             world,
-            key,
         }
     }
 
@@ -204,53 +197,12 @@ impl Data {
             input["KvsARN"] = self.arn.clone();
         }
         let operation = SERVICE.operation(operation).unwrap();
-        let request = shapes::rest::write_request(operation, &input);
-        let (path, query) = match request.target.split_once('?') {
-            Some(parts) => parts,
-            None => (request.target.as_str(), ""),
-        };
-        let mut headers: Vec<(&str, &[u8])> = vec![("host", b"123456789012.localhost:4566")];
-        let own = request.headers.iter();
-        headers.extend(own.map(|(name, value)| (name.as_str(), value.as_bytes())));
-        let signed = Request {
-            method: request.method,
-            path,
-            query,
-            headers: &headers,
-            body: &request.body,
-        };
-        let signer = Signer {
-            algorithm: Algorithm::EcdsaP256Sha256,
-            dialect: Dialect::Common,
-            access_key_id: &self.key.id,
-            secret: &self.key.secret,
-            session_token: None,
-            region: "*",
-            service: "cloudfront-keyvaluestore",
-        };
-        let now_ms = self.now_ms.fetch_add(1_000, Ordering::Relaxed);
-        let added = signer.sign(&signed, now_ms / 1_000).unwrap();
-        headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let mut sent = http::Request::builder()
-            .method(request.method)
-            .uri(&request.target);
-        for (name, value) in headers {
-            sent = sent.header(name, value);
-        }
-        let sent = sent.body(Bytes::from(request.body)).unwrap();
-        let peer = "127.0.0.1".parse().unwrap();
-        let (head, body) = self
-            .world
-            .control
-            .handle(sent, peer, now_ms)
-            .await
-            .into_parts();
+        let answer = self.client.send(&self.world, operation, &input).await;
+        let (head, body) = answer.into_parts();
         if !head.status.is_success() {
             let error: Value = serde_json::from_slice(&body).unwrap();
-            return Err((
-                head.status.as_u16(),
-                error["__type"].as_str().unwrap().to_owned(),
-            ));
+            let code = error["__type"].as_str().unwrap();
+            return Err((head.status.as_u16(), code.to_owned()));
         }
         let headers = head.headers.iter();
         let headers: Vec<(&str, &str)> = headers
@@ -455,7 +407,10 @@ async fn an_update_happens_as_a_whole() {
 async fn keys_values_and_updates_have_bounds() {
     let data = Data::new().await;
     let etag = data.etag().await;
-    let put = |key: usize, value: usize| json!({ "Key": "k".repeat(key), "Value": "v".repeat(value), "IfMatch": etag });
+    let put = |key: usize, value: usize| {
+        let (key, value) = ("k".repeat(key), "v".repeat(value));
+        json!({ "Key": key, "Value": value, "IfMatch": etag })
+    };
     data.refused("PutKey", put(513, 1), INVALID).await;
     data.refused("PutKey", put(1, 1_025), INVALID).await;
     data.refused(
@@ -539,7 +494,10 @@ async fn a_full_store_takes_no_more() {
             .await["ETag"]
             .take();
     }
-    let put = |key: usize, value: usize, etag: &Value| json!({ "Key": format!("{key:05}"), "Value": "v".repeat(value), "IfMatch": etag });
+    let put = |key: usize, value: usize, etag: &Value| {
+        let (key, value) = (format!("{key:05}"), "v".repeat(value));
+        json!({ "Key": key, "Value": value, "IfMatch": etag })
+    };
     for key in 5_200..5_216 {
         etag = data.ok("PutKey", put(key, 1_000, &etag)).await["ETag"].take();
     }

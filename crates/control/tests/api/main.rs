@@ -20,6 +20,7 @@ mod monitoring;
 mod origin_access;
 mod policies;
 mod realtime_logs;
+mod signed;
 mod stored;
 mod tags;
 mod tenants;
