@@ -271,14 +271,14 @@ mod tests {
         let put = |ledger: &mut Ledger<'_>| ledger.commit(put.clone());
         assert_eq!(tables.at(3_999, put), Outcome::Committed(Revision(1)));
         assert!(tables.at(3_999, |ledger| ledger.renew(lease)));
-        tables.at(6_998, Ledger::expire);
+        tables.at(6_998, |ledger| ledger.expire());
         assert_eq!(tables.head, Revision(1));
         // Ended, even before anybody has looked.
         assert!(!tables.at(6_999, |ledger| ledger.renew(lease)));
         assert_eq!(tables.at(6_999, put), Outcome::Conflict);
-        tables.at(6_999, Ledger::expire);
+        tables.at(6_999, |ledger| ledger.expire());
         assert_eq!(tables.head, Revision(2));
-        tables.at(6_999, Ledger::expire);
+        tables.at(6_999, |ledger| ledger.expire());
         assert_eq!(tables.head, Revision(2));
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn a_clock_that_was_set_back_does_not_make_leases_last() {
         let mut tables = Tables::new();
         let lease = tables.at(1_000_000, |ledger| ledger.grant(3));
-        tables.at(1_000, Ledger::shorten_leases);
+        tables.at(1_000, |ledger| ledger.shorten_leases());
         assert!(tables.at(3_999, |ledger| ledger.renew(lease)));
         assert!(!tables.at(6_999, |ledger| ledger.renew(lease)));
     }
