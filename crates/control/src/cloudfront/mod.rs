@@ -37,6 +37,8 @@ pub use coverage::markdown as coverage_markdown;
 
 use documents::Resource;
 
+use crate::call::Call;
+use crate::error::Failure;
 use crate::service::Entry;
 
 /// Every family, in the order in which the documentation lists them.
@@ -71,6 +73,15 @@ const FAMILIES: &[&[Entry]] = &[
 pub(crate) fn find(operation: &str) -> Option<&'static Entry> {
     let mut entries = FAMILIES.iter().flat_map(|family| family.iter());
     entries.find(|entry| entry.operation == operation)
+}
+
+/// The id of the distribution, or of the tenant of one, that has a host name.
+pub(crate) async fn owner_of_host(call: &Call<'_>, host: &str) -> Result<Option<String>, Failure> {
+    let host = host.to_ascii_lowercase();
+    match call.claimed(distribution::HOST_NAME, &host).await? {
+        Some(id) => Ok(Some(id)),
+        None => call.claimed(distribution::OWN_NAME, &host).await,
+    }
 }
 
 /// `Location` of what was made (spec §16.1).

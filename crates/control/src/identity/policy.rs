@@ -81,7 +81,7 @@ const READING: &[&str] = &[
     "warmfront:List*",
 ];
 
-/// `ListDistributions` finds the distribution that serves a host.
+/// The last two find what serves a host.
 const INVALIDATING: &[&str] = &[
     "cloudfront:CreateInvalidation",
     "cloudfront:CreateInvalidationForDistributionTenant",
@@ -90,6 +90,7 @@ const INVALIDATING: &[&str] = &[
     "cloudfront:ListInvalidations",
     "cloudfront:ListInvalidationsForDistributionTenant",
     "cloudfront:ListDistributions",
+    "cloudfront:GetDistributionTenantByDomain",
 ];
 
 impl Policy {

@@ -8,6 +8,7 @@ use store::{Document, Range};
 
 use super::{input, invalid, reply, time};
 use crate::call::{Answer, Call, Origin};
+use crate::cloudfront;
 use crate::error::{ApiError, Failure};
 use crate::identity;
 
@@ -176,7 +177,7 @@ impl Subject {
     }
 }
 
-/// The resource that is or was called so in any collection.
+/// The resource that is or was called so in any collection, or that has it as its host name.
 async fn find(call: &Call<'_>, name: &str) -> Result<Subject, Failure> {
     let missing = || {
         let message = format!("There is no resource '{name}', and none is known to have been.");
@@ -185,6 +186,8 @@ async fn find(call: &Call<'_>, name: &str) -> Result<Subject, Failure> {
     if name.is_empty() || name.contains('/') {
         return Err(missing());
     }
+    let owner = cloudfront::owner_of_host(call, name).await?;
+    let name = owner.as_deref().unwrap_or(name);
     for collection in collections(call).await? {
         let claim = call.claimed(&format!("name/{collection}"), name).await?;
         let id = claim.unwrap_or_else(|| name.to_owned());
