@@ -83,7 +83,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let write = prop_oneof![
         4 => any::<u8>().prop_map(WriteKind::Put),
-        2 => (any::<u8>(), 0..4_usize).prop_map(|(value, lease)| WriteKind::PutLeased(value, lease)),
+        2 => (any::<u8>(), 0..4_usize).prop_map(|(v, lease)| WriteKind::PutLeased(v, lease)),
         3 => Just(WriteKind::Delete),
     ];
     let compares = proptest::collection::vec((compare, key.clone()), 0..3);

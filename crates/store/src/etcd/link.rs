@@ -124,7 +124,7 @@ impl Links {
     }
 
     /// Has the next call make another connection; if this one is broken, to another endpoint.
-    async fn discard(&self, link: &Link, is_broken: bool) {
+    pub async fn discard(&self, link: &Link, is_broken: bool) {
         let mut current = self.current.lock().await;
         if current.link.as_ref().map(|link| link.number) == Some(link.number) {
             current.link = None;

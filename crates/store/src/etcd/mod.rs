@@ -83,7 +83,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// The prefix leaves too little of a key.
-    #[error("etcd's prefix has {0} bytes; at most {max} are allowed", max = limits::ETCD_PREFIX_BYTES_MAX)]
+    #[error(
+        "etcd's prefix has {0} bytes; at most {max} are allowed",
+        max = limits::ETCD_PREFIX_BYTES_MAX
+    )]
     Prefix(usize),
 }
 
@@ -241,19 +244,33 @@ impl Store for Etcd {
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
-        let renewed = async {
-            let link = self.links.current().await?;
+        let mut is_last = false;
+        loop {
+            let link = self.links.current().await.map_err(failed)?;
             let requests = tokio_stream::once(LeaseKeepAliveRequest { id: lease.0 });
-            let mut stream = link
-                .streaming("/etcdserverpb.Lease/LeaseKeepAlive", requests)
-                .await?;
-            let response: Option<LeaseKeepAliveResponse> = stream.message().await?;
-            response.ok_or_else(|| Status::unavailable("etcd ended the stream"))
-        };
-        let response = timeout(limits::ETCD_CALL_TIMEOUT, renewed)
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
-        Ok(response.map_err(failed)?.ttl > 0)
+            let renewed = async {
+                let mut stream = link
+                    .streaming("/etcdserverpb.Lease/LeaseKeepAlive", requests)
+                    .await?;
+                let response: Option<LeaseKeepAliveResponse> = stream.message().await?;
+                response.ok_or_else(|| Status::unavailable("etcd ended the stream"))
+            };
+            let response = timeout(limits::ETCD_READ_TIMEOUT, renewed)
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+            match response {
+                Ok(response) => return Ok(response.ttl > 0),
+                Err(status) => {
+                    // A node may call nothing but this: the next attempt is made elsewhere.
+                    let is_broken = status.code() != Code::Unauthenticated;
+                    self.links.discard(&link, is_broken).await;
+                    if is_last {
+                        return Err(failed(status));
+                    }
+                }
+            }
+            is_last = true;
+        }
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {

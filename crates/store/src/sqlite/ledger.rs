@@ -171,7 +171,8 @@ impl<'connection> Ledger<'connection> {
         Ok(through)
     }
 
-    /// Notes the revision that was reached. Returns it, and the bytes that the events have grown by.
+    /// Notes the revision that was reached. Returns it, and by how many bytes the events have
+    /// grown.
     pub fn finish(self) -> rusqlite::Result<(Revision, i64)> {
         self.txn
             .prepare_cached("UPDATE meta SET number = ?1 WHERE name = 'revision' AND number <> ?1")?
