@@ -1,0 +1,240 @@
+//! Access keys, and what clients ask about themselves.
+
+use serde_json::{Value, json};
+
+use crate::wire::{Ask, cache_policy};
+use crate::world::World;
+
+fn warmfront(operation: &str, input: Value) -> Ask {
+    Ask::json("warmfront", operation, input)
+}
+
+#[tokio::test]
+async fn an_installation_has_one_root_key_and_no_second() {
+    let world = World::new();
+    let root = world.root().await;
+    assert_eq!(root.user_name, "root");
+    assert!(!format!("{root:?}").contains(&root.secret));
+    let again = control::identity::root_key(&*world.store, 0).await.unwrap();
+    assert!(again.is_none());
+}
+
+#[tokio::test]
+async fn a_key_works_from_when_it_is_made_until_it_is_deleted() {
+    let world = World::new();
+    let root = world.root().await;
+    let key = world.key(&root, "ci", json!("administrator")).await;
+    let create = Ask::cloudfront(
+        "CreateCachePolicy",
+        json!({ "CachePolicyConfig": cache_policy("p") }),
+    );
+    assert_eq!(world.ask(&create, &key).await.status, 201);
+
+    let all = world
+        .ask(&warmfront("ListAccessKeys", json!({})), &root)
+        .await;
+    assert!(!all.text.contains(&key.secret) && !all.text.contains(&root.secret));
+    let all = all.json();
+    let users: Vec<_> = all["AccessKeys"].as_array().unwrap().iter().collect();
+    assert_eq!(users.len(), 2);
+    assert_eq!(users[1]["UserName"], "ci");
+    assert_eq!(users[1]["Policy"], "administrator");
+
+    let delete = warmfront("DeleteAccessKey", json!({ "AccessKeyId": key.id }));
+    assert_eq!(world.ask(&delete, &root).await.status, 200);
+    let told = world.ask(&create, &key).await;
+    assert_eq!(told.error(), (403, "InvalidClientTokenId".to_owned()));
+    let told = world.ask(&delete, &root).await;
+    assert_eq!(told.error(), (404, "NoSuchEntity".to_owned()));
+}
+
+#[tokio::test]
+async fn the_last_key_that_can_make_keys_stays() {
+    let world = World::new();
+    let root = world.root().await;
+    world.key(&root, "reader", json!("read-only")).await;
+    let delete = |id: &str| warmfront("DeleteAccessKey", json!({ "AccessKeyId": id }));
+    let told = world.ask(&delete(&root.id), &root).await;
+    assert_eq!(told.error(), (409, "DeleteConflict".to_owned()));
+    let other = world.key(&root, "other", json!("administrator")).await;
+    assert_eq!(world.ask(&delete(&root.id), &root).await.status, 200);
+    let told = world.ask(&delete(&other.id), &other).await;
+    assert_eq!(told.error(), (409, "DeleteConflict".to_owned()));
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_made_are_not() {
+    let world = World::new();
+    let root = world.root().await;
+    let before = world.state().await;
+    let document = json!({ "Statement": { "Effect": "Allow", "Action": "*" } });
+    for (input, status, code) in [
+        (json!({ "UserName": "a" }), 400, "ValidationException"),
+        (
+            json!({ "UserName": "a", "Policy": "root" }),
+            400,
+            "ValidationException",
+        ),
+        (
+            json!({ "UserName": "a", "Policy": document }),
+            400,
+            "MalformedPolicyDocument",
+        ),
+        (
+            json!({ "UserName": "a", "Policy": 7 }),
+            400,
+            "MalformedPolicyDocument",
+        ),
+        (
+            json!({ "UserName": "", "Policy": "read-only" }),
+            400,
+            "ValidationError",
+        ),
+        (
+            json!({ "UserName": "root", "Policy": "read-only" }),
+            400,
+            "ValidationError",
+        ),
+        (
+            json!({ "UserName": "a/b", "Policy": "read-only" }),
+            400,
+            "ValidationError",
+        ),
+        (
+            json!({ "UserName": "a", "Policy": "read-only", "Secret": "x" }),
+            400,
+            "ValidationException",
+        ),
+    ] {
+        let told = world
+            .ask(&warmfront("CreateAccessKey", input.clone()), &root)
+            .await;
+        let (told_status, told_code) = told.error();
+        assert_eq!((told_status, told_code.as_str()), (status, code), "{input}");
+    }
+    assert_eq!(world.state().await, before);
+    let reader = world.key(&root, "reader", json!("read-only")).await;
+    let input = json!({ "UserName": "mine", "Policy": "administrator" });
+    let told = world
+        .ask(&warmfront("CreateAccessKey", input), &reader)
+        .await;
+    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert!(
+        told.text.contains("warmfront:CreateAccessKey"),
+        "{}",
+        told.text
+    );
+}
+
+#[tokio::test]
+async fn who_calls_is_told_without_any_permission() {
+    let world = World::new();
+    let root = world.root().await;
+    let nothing = json!({ "Statement": { "Effect": "Deny", "Action": "*", "Resource": "*" } });
+    let nobody = world.key(&root, "nobody", nothing).await;
+    let action = "Action=GetCallerIdentity&Version=2011-06-15";
+    let by_query = Ask::new("sts", "GET", &format!("/?{action}"), "");
+    for ask in [Ask::form("sts", action), by_query] {
+        let told = world.ask(&ask, &nobody).await;
+        assert_eq!(told.status, 200, "{}", told.text);
+        let arn = "arn:aws:iam::123456789012:user/nobody";
+        assert_eq!(told.element("Arn"), Some(arn));
+        assert_eq!(told.element("Account"), Some("123456789012"));
+        assert!(told.element("UserId").unwrap().starts_with("AIDA"));
+        assert_eq!(told.element("RequestId").map(str::len), Some(36));
+        let namespace = "https://sts.amazonaws.com/doc/2011-06-15/";
+        assert!(told.text.starts_with(&format!(
+            "<GetCallerIdentityResponse xmlns=\"{namespace}\"><GetCallerIdentityResult>"
+        )));
+    }
+    let told = world.ask(&Ask::form("sts", action), &root).await;
+    assert_eq!(told.element("Arn"), Some("arn:aws:iam::123456789012:root"));
+    assert_eq!(told.element("UserId"), Some("123456789012"));
+}
+
+#[tokio::test]
+async fn what_clients_ask_at_their_start_is_answered_truthfully() {
+    let world = World::new();
+    let root = world.root().await;
+    let alice = world.key(&root, "alice", json!("read-only")).await;
+    let iam = |action: &str| Ask::form("iam", &format!("Action={action}&Version=2010-05-08"));
+
+    let told = world.ask(&iam("GetUser"), &alice).await;
+    assert_eq!(told.element("UserName"), Some("alice"));
+    assert_eq!(
+        told.element("Arn"),
+        Some("arn:aws:iam::123456789012:user/alice")
+    );
+    let told = world.ask(&iam("GetUser&UserName=bob"), &alice).await;
+    assert_eq!(told.error(), (404, "NoSuchEntity".to_owned()));
+    let told = world.ask(&iam("GetUser"), &root).await;
+    assert_eq!(told.element("UserName"), None);
+    assert_eq!(told.element("Arn"), Some("arn:aws:iam::123456789012:root"));
+
+    let told = world.ask(&iam("ListRoles&MaxItems=1"), &alice).await;
+    assert!(
+        told.text.contains("<Roles/><IsTruncated>false"),
+        "{}",
+        told.text
+    );
+    let told = world.ask(&iam("ListAccountAliases"), &alice).await;
+    assert!(told.text.contains("<AccountAliases/>"), "{}", told.text);
+
+    let ci = world.key(&root, "ci", json!("invalidate-only")).await;
+    let told = world.ask(&iam("GetUser"), &ci).await;
+    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert!(told.text.contains("iam:GetUser"), "{}", told.text);
+}
+
+#[tokio::test]
+async fn the_rest_of_sts_and_iam_is_not_implemented_and_says_so() {
+    let world = World::new();
+    let root = world.root().await;
+    for (service, form, status, code, word) in [
+        (
+            "iam",
+            "Action=CreateRole&Version=2010-05-08",
+            501,
+            "NotImplemented",
+            "CreateRole",
+        ),
+        (
+            "sts",
+            "Action=AssumeRole&Version=2011-06-15",
+            501,
+            "NotImplemented",
+            "AssumeRole",
+        ),
+        (
+            "sts",
+            "Action=GetCallerIdentity",
+            400,
+            "InvalidAction",
+            "2011-06-15",
+        ),
+        ("sts", "Version=2011-06-15", 400, "MissingAction", "Action"),
+        (
+            "iam",
+            "Action=%zz",
+            400,
+            "MalformedQueryString",
+            "parameter",
+        ),
+        (
+            "iam",
+            "Action=GetUser&Action=GetUser",
+            400,
+            "MalformedQueryString",
+            "twice",
+        ),
+    ] {
+        let told = world.ask(&Ask::form(service, form), &root).await;
+        let (told_status, told_code) = told.error();
+        assert_eq!((told_status, told_code.as_str()), (status, code), "{form}");
+        assert!(
+            told.element("Message").unwrap().contains(word),
+            "{}",
+            told.text
+        );
+    }
+}

@@ -73,6 +73,16 @@ impl World {
         }
     }
 
+    /// The time in milliseconds since 1970; a second passes.
+    pub fn tick(&self) -> u64 {
+        self.now_ms.fetch_add(1_000, Ordering::Relaxed)
+    }
+
+    /// Time passes.
+    pub fn pass(&self, duration_ms: u64) {
+        self.now_ms.fetch_add(duration_ms, Ordering::Relaxed);
+    }
+
     /// What an operation of CloudFront gives; input and output as the AWS CLI has them.
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let origin = Origin {
@@ -82,7 +92,7 @@ impl World {
             request_id: "request".to_owned(),
             event_source: "cloudfront.amazonaws.com",
         };
-        let now_ms = self.now_ms.fetch_add(1_000, Ordering::Relaxed);
+        let now_ms = self.tick();
         let caller = &self.caller;
         let answer = self
             .control
