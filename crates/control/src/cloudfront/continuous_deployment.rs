@@ -247,7 +247,7 @@ fn check_traffic(traffic: &cf::TrafficConfig) -> Result<(), Failure> {
 
 fn check_weight(config: &cf::ContinuousDeploymentSingleWeightConfig) -> Result<(), Failure> {
     // Weights are floats of 32 bits to some clients: 0.15 is a little more there.
-    let is_allowed = (0.0..=WEIGHT_MAX + 1e-6).contains(&f64::from(config.weight));
+    let is_allowed = (0.0..=WEIGHT_MAX + 1e-6).contains(&config.weight);
     if !is_allowed {
         let message = format!("Weight is {}; 0 to {WEIGHT_MAX} are allowed", config.weight);
         return Err(invalid(message));
