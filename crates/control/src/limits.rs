@@ -32,8 +32,8 @@ pub const INVALIDATION_PATH_CHARS_MAX: usize = 4_000;
 /// Longest cache tag (spec §8.5).
 pub const CACHE_TAG_CHARS_MAX: usize = 256;
 
-/// Largest invalidation as JSON. A transaction holds it twice: the audit record has it too.
-pub const INVALIDATION_BYTES_MAX: usize = 500_000;
+/// Largest invalidation as JSON, so that it is one document.
+pub const INVALIDATION_BYTES_MAX: usize = 900_000;
 
 /// Longest caller reference of an invalidation, which is part of a key.
 pub const CALLER_REFERENCE_BYTES_MAX: usize = 512;
@@ -43,7 +43,19 @@ pub const INVALIDATIONS_KEPT: u64 = 10_000;
 
 // What is in progress is kept.
 const _: () = assert!(INVALIDATION_PATHS_MAX + INVALIDATION_WILDCARDS_MAX < INVALIDATIONS_KEPT);
-const _: () = assert!(2 * INVALIDATION_BYTES_MAX + 100_000 < store::limits::TXN_BYTES_MAX);
+const _: () = assert!(INVALIDATION_BYTES_MAX + 10_000 < store::limits::VALUE_BYTES_MAX);
+
+/// Connection groups (spec §1.4).
+pub const CONNECTION_GROUPS_MAX: usize = 100;
+
+/// Distribution tenants (spec §1.4).
+pub const TENANTS_MAX: usize = 10_000;
+
+/// Domains of a tenant (spec §1.4), and those that one change of it may give up and take, since
+/// each is a write of one transaction.
+pub const TENANT_DOMAINS_MAX: usize = 100;
+
+const _: () = assert!(TENANT_DOMAINS_MAX + 15 <= store::limits::TXN_OPERATIONS_MAX);
 
 /// Longest policy document; IAM's own bound is 6,144 characters without blanks.
 pub const POLICY_BYTES_MAX: usize = 10_240;

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(check(&batch(paths(3_000))).unwrap().paths, 3_000);
         assert_eq!(code(&batch(paths(3_001))), "BatchTooLarge");
         let long = format!("/{}", "a".repeat(3_999));
-        assert_eq!(code(&batch(vec![long; 200])), "BatchTooLarge");
+        assert_eq!(code(&batch(vec![long; 230])), "BatchTooLarge");
     }
 
     #[test]
