@@ -22,7 +22,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const CONFIG: Kind = Kind {
     noun: "field-level encryption config",
-    collection: "field-level-encryption-config",
+    collection: "field-level-encryption",
     id: IdForm::Letter('C'),
     cfn_type: "AWS::CloudFront::FieldLevelEncryptionConfig",
     missing: &error::NO_SUCH_FIELD_LEVEL_ENCRYPTION_CONFIG,

@@ -61,7 +61,7 @@ const PROFILE: Family = Family {
         "TooManyFieldLevelEncryptionProfiles",
     ],
     quota: 10,
-    user: |id| ("field-level-encryption-config", config(1, &[("a", id)], "")),
+    user: |id| ("field-level-encryption", config(1, &[("a", id)], "")),
 };
 
 fn config(number: usize, args: &[(&str, &str)], by_type: &str) -> Value {

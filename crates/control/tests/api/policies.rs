@@ -262,9 +262,18 @@ fn many(prefix: &str, count: usize) -> Value {
 #[tokio::test]
 async fn cache_policies_that_no_edge_could_serve_are_refused() {
     const INVALID: &str = "InvalidArgument";
-    let headers = |names: &[&str]| json!({ "HeadersConfig": { "HeaderBehavior": "whitelist", "Headers": list(names) } });
-    let cookies = |behavior: &str, names: Value| json!({ "CookiesConfig": { "CookieBehavior": behavior, "Cookies": names } });
-    let queries = |behavior: &str, names: Value| json!({ "QueryStringsConfig": { "QueryStringBehavior": behavior, "QueryStrings": names } });
+    let headers = |names: &[&str]| {
+        let config = json!({ "HeaderBehavior": "whitelist", "Headers": list(names) });
+        json!({ "HeadersConfig": config })
+    };
+    let cookies = |behavior: &str, names: Value| {
+        let config = json!({ "CookieBehavior": behavior, "Cookies": names });
+        json!({ "CookiesConfig": config })
+    };
+    let queries = |behavior: &str, names: Value| {
+        let config = json!({ "QueryStringBehavior": behavior, "QueryStrings": names });
+        json!({ "QueryStringsConfig": config })
+    };
     let of = |parameters: Value| cache("a", parameters);
     let ttls = |ttls: Value| with(of(json!({})), ttls);
     let long = "n".repeat(200);
@@ -482,4 +491,40 @@ async fn response_headers_policies_that_no_edge_could_serve_are_refused() {
     let config = with_cors(json!({ "AccessControlAllowOrigins": list(&origins) }));
     let input = json!({ "ResponseHeadersPolicyConfig": config });
     conforming(&world, "CreateResponseHeadersPolicy", input).await;
+}
+
+#[tokio::test]
+async fn policies_stay_while_a_distribution_names_them() {
+    let world = World::new();
+    let mut config = crate::world::distribution("reference");
+    let mut made = Vec::new();
+    for family in ALL {
+        let output = family.make(&world, 1, "").await;
+        let member = format!("{}Id", family.members[1]);
+        config["DefaultCacheBehavior"][member] = json!(family.id(&output));
+        made.push(output);
+    }
+    let input = json!({ "DistributionConfig": config });
+    let distribution = world.ok("CreateDistribution", input).await;
+    for (family, output) in ALL.into_iter().zip(&made) {
+        let input = json!({ "Id": family.id(output), "IfMatch": output["ETag"] });
+        let want = (409, family.codes[2]);
+        refused(&world, family.operations[4], input, want).await;
+    }
+    let mut config = distribution["Distribution"]["DistributionConfig"].clone();
+    for family in ALL {
+        let member = format!("{}Id", family.members[1]);
+        config["DefaultCacheBehavior"][member] = json!(null);
+    }
+    config["DefaultCacheBehavior"]["CachePolicyId"] = json!("658327ea-f89d-4fab-a63d-7e88639e58f6");
+    let input = json!({
+        "Id": distribution["Distribution"]["Id"],
+        "IfMatch": distribution["ETag"],
+        "DistributionConfig": config,
+    });
+    world.ok("UpdateDistribution", input).await;
+    for (family, output) in ALL.into_iter().zip(&made) {
+        let input = json!({ "Id": family.id(output), "IfMatch": output["ETag"] });
+        conforming(&world, family.operations[4], input).await;
+    }
 }
