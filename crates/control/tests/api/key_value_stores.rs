@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use shapes::cloudfront_keyvaluestore::SERVICE;
 
@@ -559,5 +563,81 @@ async fn other_accounts_stores_are_not_here() {
     ] {
         data.refused("DescribeKeyValueStore", json!({ "KvsARN": arn }), MISSING)
             .await;
+    }
+}
+
+/// An update: what it puts, what it deletes, and whether it knows the latest entity tag.
+type Update = (Vec<(String, String)>, Vec<String>, bool);
+
+fn update() -> impl Strategy<Value = Update> {
+    let key = || "[ab/]{1,2}";
+    let puts = vec((key(), "[xü]{0,3}"), 0..4);
+    (puts, vec(key(), 0..3), prop::bool::weighted(0.9))
+}
+
+/// What an update makes of the keys, or how it is refused.
+fn expected(
+    old: &BTreeMap<String, String>,
+    (puts, deletes, is_current): &Update,
+) -> Result<BTreeMap<String, String>, u16> {
+    if !is_current {
+        return Err(409);
+    }
+    if puts.is_empty() && deletes.is_empty() {
+        return Err(400);
+    }
+    let mut keys = old.clone();
+    keys.extend(puts.iter().cloned());
+    match deletes.iter().all(|key| keys.contains_key(key)) {
+        true => keys.retain(|key, _| !deletes.contains(key)),
+        false => return Err(404),
+    }
+    Ok(keys)
+}
+
+async fn check(updates: Vec<Update>) {
+    let data = Data::new().await;
+    let (mut keys, mut etag) = (BTreeMap::new(), data.etag().await);
+    for update in updates {
+        let (puts, deletes, is_current) = &update;
+        let puts = puts
+            .iter()
+            .map(|(key, value)| json!({ "Key": key, "Value": value }));
+        let deletes = deletes.iter().map(|key| json!({ "Key": key }));
+        let input = json!({
+            "Puts": puts.collect::<Vec<_>>(),
+            "Deletes": deletes.collect::<Vec<_>>(),
+            "IfMatch": if *is_current { etag.clone() } else { json!("E0000000000000") },
+        });
+        let outcome = data.call("UpdateKeys", input).await;
+        match (expected(&keys, &update), outcome) {
+            (Ok(new), Ok(output)) => {
+                let size: usize = new.iter().map(|(key, value)| key.len() + value.len()).sum();
+                assert_eq!(output["ItemCount"], new.len());
+                assert_eq!(output["TotalSizeInBytes"], size);
+                etag = output["ETag"].clone();
+                keys = new;
+            }
+            (Err(status), Err((actual, _))) => assert_eq!(actual, status),
+            (expected, actual) => panic!("{update:?} gives {actual:?}, not {expected:?}"),
+        }
+    }
+    assert_eq!(data.etag().await, etag);
+    let listed = data.ok("ListKeys", json!({ "MaxResults": 50 })).await;
+    let items = listed["Items"].as_array().unwrap().iter();
+    let pair = |item: &Value| {
+        let text = |member: &str| item[member].as_str().unwrap().to_owned();
+        (text("Key"), text("Value"))
+    };
+    assert_eq!(items.map(pair).collect::<BTreeMap<_, _>>(), keys);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_store_holds_what_a_map_would(updates in vec(update(), 1..25)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(check(updates));
     }
 }
