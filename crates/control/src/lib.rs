@@ -17,6 +17,7 @@ mod call;
 mod change;
 pub mod cloudfront;
 mod cloudtrail;
+mod coverage;
 mod error;
 mod iam;
 pub mod identity;
@@ -41,6 +42,7 @@ use shapes::cloudfront::{
 use store::Store;
 
 pub use call::Origin;
+pub use coverage::markdown as coverage_markdown;
 pub use error::ApiError;
 
 /// What an installation is called by its clients.

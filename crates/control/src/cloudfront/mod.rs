@@ -8,7 +8,6 @@ mod cache_policy;
 mod connection_function;
 mod connection_group;
 mod continuous_deployment;
-mod coverage;
 mod distribution;
 mod family;
 mod field_level_encryption;
@@ -32,8 +31,6 @@ mod tags;
 mod tenant;
 mod trust_store;
 mod vpc_origin;
-
-pub use coverage::markdown as coverage_markdown;
 
 use documents::Resource;
 
