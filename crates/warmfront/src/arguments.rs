@@ -247,12 +247,15 @@ pub struct ExplainArguments {
     /// What is asked for
     #[arg(value_name = "URL")]
     pub url: String,
-    /// The distribution: JSON as the AWS CLI prints it
+    /// The distribution: JSON as the AWS CLI prints it; without one, a running edge is asked, which
+    /// also tells what it has stored
     #[arg(long, value_name = "FILE")]
-    pub distribution: PathBuf,
+    pub distribution: Option<PathBuf>,
     /// Directory of custom policies
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "distribution")]
     pub policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// A request header (repeatable)
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,

@@ -8,8 +8,10 @@ use edge::site::PolicyError;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::arguments::ExplainArguments;
+use crate::arguments::{ExplainArguments, Output};
+use crate::client::{self, Client, ClientError, Variable};
 use crate::distributions::{self, Problems, Raw};
+use crate::table;
 
 /// Why nothing can be explained.
 #[derive(Debug, Error)]
@@ -23,6 +25,9 @@ pub enum ExplainError {
     /// It is no request that could be asked.
     #[error(transparent)]
     Question(#[from] QuestionError),
+    /// The running edge cannot be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A header without its colon.
     #[error("{flag} is {value:?}; it must be a name, ':' and a value")]
     Header {
@@ -33,13 +38,12 @@ pub enum ExplainError {
     },
 }
 
-/// Prints the explanation.
-pub fn explain(arguments: &ExplainArguments) -> Result<ExitCode, ExplainError> {
-    let policies = distributions::policies(arguments.policies.as_ref())?;
-    let file = &arguments.distribution;
-    let site = Raw::read(file)?
-        .document(file, "cdn.localhost")?
-        .compile(&policies)?;
+/// Prints the explanation: of a distribution in a file, or of a running edge.
+pub fn explain(
+    arguments: &ExplainArguments,
+    output: Output,
+    variable: Variable<'_>,
+) -> Result<ExitCode, ExplainError> {
     let mut headers = fields("--header", &arguments.headers)?;
     headers.extend(
         arguments
@@ -57,7 +61,22 @@ pub fn explain(arguments: &ExplainArguments) -> Result<ExitCode, ExplainError> {
         country: arguments.country.clone(),
         ..Question::new(&arguments.url, now_secs())
     };
-    crate::print(&edge::explain::explain(&site, &question)?);
+    let told = match &arguments.distribution {
+        Some(file) => {
+            let policies = distributions::policies(arguments.policies.as_ref())?;
+            let document = Raw::read(file)?.document(file, "cdn.localhost")?;
+            let text = edge::explain::explain(&document.compile(&policies)?, &question)?;
+            json!({ "Distribution": document.id, "Text": text })
+        }
+        None => {
+            let client = Client::new(&arguments.connection, variable)?;
+            client::run(client.warmfront("Explain", &asked(&question)))?
+        }
+    };
+    crate::print(&match output {
+        Output::Json => table::json(&told),
+        Output::Text => table::text(&told["Text"]),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,22 +93,22 @@ fn fields(flag: &'static str, lines: &[String]) -> Result<Vec<(String, String)>,
     lines.iter().map(split).collect()
 }
 
-/// What the running edge says to a question: JSON of `Url`, and perhaps `Method` and `Headers`
-/// (pairs), as `warmfront explain URL` sends it.
-pub fn answer(edge: &edge::Edge, question: &Value) -> Result<Value, String> {
-    let text = |name: &str| question.get(name).and_then(Value::as_str);
-    let url =
-        text("Url").ok_or("Url is missing: it must be http://HOST/PATH or https://HOST/PATH")?;
-    let headers = question.get("Headers").and_then(Value::as_array);
-    let pair = |pair: &Value| Some((pair.get(0)?.as_str()?.into(), pair.get(1)?.as_str()?.into()));
-    let headers: Option<Vec<(String, String)>> =
-        headers.map_or(Some(Vec::new()), |all| all.iter().map(pair).collect());
-    let question = Question {
-        method: text("Method").unwrap_or("GET").to_owned(),
-        headers: headers.ok_or("Headers must be a list of pairs of texts")?,
-        ..Question::new(url, now_secs())
-    };
-    let live = edge.explain(&question).map_err(|error| error.to_string())?;
+/// A question as it is sent to a running edge.
+fn asked(question: &Question) -> Value {
+    let response = question.response.as_ref();
+    json!({
+        "Url": question.url,
+        "Method": question.method,
+        "Headers": question.headers,
+        "Response": response.map(|(status, fields)| json!({ "Status": status, "Headers": fields })),
+        "Viewer": question.viewer,
+        "Country": question.country,
+    })
+}
+
+/// What the running edge says to a question.
+pub fn answer(edge: &edge::Edge, asked: &Value) -> Result<Value, String> {
+    let live = edge.explain(&read(asked)?).map_err(|error| error.to_string())?;
     Ok(json!({
         "Distribution": live.distribution,
         "Text": live.text,
@@ -106,6 +125,39 @@ pub fn answer(edge: &edge::Edge, question: &Value) -> Result<Value, String> {
             "AtMs": ban.at_ms,
         })),
     }))
+}
+
+/// The reverse of [`asked`]; what is absent is as [`Question::new`] has it.
+fn read(asked: &Value) -> Result<Question, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Asked {
+        url: String,
+        method: Option<String>,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        response: Option<Response>,
+        viewer: Option<std::net::IpAddr>,
+        country: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Response {
+        status: u16,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+    }
+    let asked = serde_json::from_value::<Asked>(asked.clone());
+    let asked = asked.map_err(|error| format!("the question cannot be read: {error}"))?;
+    let default = Question::new(&asked.url, now_secs());
+    Ok(Question {
+        method: asked.method.unwrap_or(default.method),
+        headers: asked.headers,
+        response: asked.response.map(|given| (given.status, given.headers)),
+        viewer: asked.viewer.unwrap_or(default.viewer),
+        country: asked.country,
+        ..Question::new(&asked.url, default.now_secs)
+    })
 }
 
 fn now_secs() -> u64 {

@@ -131,6 +131,8 @@ fn export(
         ("AWS_ACCESS_KEY_ID", key.id),
         ("AWS_SECRET_ACCESS_KEY", key.secret),
         ("AWS_REGION", "us-east-1".to_owned()),
+        // The AWS CLI reads this one.
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
         ("AWS_ENDPOINT_URL", endpoint),
     ];
     crate::print(&match output {

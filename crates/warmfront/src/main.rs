@@ -65,7 +65,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     match &arguments.command {
         Command::Serve(_) => unreachable!("it has been served above"),
         Command::Check(arguments) => Ok(check::check(arguments)?),
-        Command::Explain(arguments) => Ok(explain::explain(arguments)?),
+        Command::Explain(asked) => Ok(explain::explain(asked, arguments.output, &variable)?),
         Command::Trace(arguments) => Ok(trace::trace(arguments)?),
         Command::Keys(keys) => Ok(keys::keys(keys, arguments.output, &variable)?),
         Command::Invalidate(paths) => {
