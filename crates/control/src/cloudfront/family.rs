@@ -440,22 +440,21 @@ impl<C: Structure + PartialEq + Send + Sync> Family<C> {
 /// what the config has under that name, if it is a config's member; if it is a structure, filled
 /// likewise; or left out. (Text that must be there and is not in the config is empty.)
 fn fill(shape: &'static Shape, facts: &Map<String, Value>, config: &'static Shape) -> Value {
+    let said = facts.get(config.name);
     let mut output = Map::new();
     for member in members(shape) {
         let name = member.name;
-        let of_config = members(config).iter().any(|known| known.name == name);
+        let is_of_config = members(config).iter().any(|known| known.name == name);
         let value = match (facts.get(name), &member.shape.kind) {
             (Some(value), _) => Some(value.clone()),
-            (None, schema::Kind::String { .. }) if of_config && member.is_required => {
-                let value = facts.get(config.name).and_then(|config| config.get(name));
-                Some(value.cloned().unwrap_or_else(|| json!("")))
-            }
-            _ if of_config => {
-                let value = facts.get(config.name).and_then(|config| config.get(name));
-                value.cloned()
+            (None, kind) if is_of_config => {
+                let must_be_text =
+                    member.is_required && matches!(kind, schema::Kind::String { .. });
+                let value = said.and_then(|config| config.get(name)).cloned();
+                value.or_else(|| must_be_text.then(|| json!("")))
             }
             (None, schema::Kind::Structure { .. }) => Some(fill(member.shape, facts, config)),
-            _ => None,
+            (None, _) => None,
         };
         if let Some(value) = value {
             output.insert(name.to_owned(), value);

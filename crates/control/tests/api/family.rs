@@ -21,9 +21,9 @@ pub struct Family {
     pub name: Option<&'static str>,
     /// The member that an update changes otherwise.
     pub comment: &'static str,
-    /// Codes: none of that id, taken, in use, too many.
+    /// Codes: none of that id (404), taken (409), in use (409), too many (400).
     pub codes: [&'static str; 4],
-    /// The status of `in_use` and of `missing` are 409 and 404; quotas are 400.
+    /// How many there may be.
     pub quota: usize,
     /// The collection and the config of something that uses the resource of that id.
     pub user: fn(&str) -> (&'static str, Value),
