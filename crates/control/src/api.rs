@@ -6,8 +6,9 @@ use std::sync::{LazyLock, PoisonError};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
+use shapes::ShapeError;
 use shapes::rest::{self, RouteError, Router};
-use shapes::schema::Operation;
+use shapes::schema::{Operation, Protocol};
 use sigv4::{Dialect, ErrorStyle, Presented, Terms, Verified};
 
 use crate::call::{Answer, Call, Origin, Reply};
@@ -225,7 +226,7 @@ impl Control {
             Err(error) => {
                 let known = found.placeholders.iter();
                 let known = known.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
-                (Value::Object(known.collect()), Some(request_error(&error)))
+                (Value::Object(known.collect()), Some(request_error(&error, operation.protocol)))
             }
         };
         let call = admitted.call(self, operation, input);
@@ -317,7 +318,11 @@ impl Control {
         if let Some(shape) = operation.input.as_ref().map(|input| input.shape)
             && let Some(error) = shapes::check_types(shape, &input).first()
         {
-            return Err(ApiError::common("MalformedXML", 400, error.to_string()));
+            let code = match parameter_code(std::slice::from_ref(error)) {
+                "InvalidArgument" => "MalformedXML",
+                code => code,
+            };
+            return Err(ApiError::common(code, 400, error.to_string()));
         }
         let call = Call {
             control: self,
@@ -449,13 +454,23 @@ fn route_error(error: RouteError) -> ApiError {
 }
 
 /// The answer to a request that does not fit its operation.
-pub(crate) fn request_error(error: &rest::RequestError) -> ApiError {
+pub(crate) fn request_error(error: &rest::RequestError, protocol: Protocol) -> ApiError {
     let code = match error {
+        // One code for everything, as services that speak JSON have it.
+        _ if protocol != Protocol::RestXml => "ValidationException",
         rest::RequestError::MissingBody => "MissingBody",
-        rest::RequestError::Parameters(_) => "InvalidArgument",
+        rest::RequestError::Parameters(errors) => parameter_code(errors),
         rest::RequestError::Body(_) | rest::RequestError::UnknownMembers(_) => "MalformedXML",
     };
     ApiError::common(code, 400, error.to_string())
+}
+
+/// A missing entity tag has a code of its own (spec §1.5).
+fn parameter_code(errors: &[ShapeError]) -> &'static str {
+    match errors.first() {
+        Some(error) if error.path == "IfMatch" => "InvalidIfMatchVersion",
+        _ => "InvalidArgument",
+    }
 }
 
 fn signature_error(error: sigv4::VerifyError, form: ErrorForm) -> ApiError {

@@ -507,3 +507,10 @@ mod connection {
         refused(&world, "CreateConnectionFunction", large, too_large).await;
     }
 }
+
+#[tokio::test]
+async fn a_missing_entity_tag_has_a_code_of_its_own() {
+    let world = World::new();
+    let refusal = world.fail("DeleteFunction", json!({ "Name": "f" })).await;
+    assert_eq!(refusal, (400, "InvalidIfMatchVersion".to_owned()));
+}
