@@ -27,7 +27,6 @@ use store::Revision;
 
 use self::lists::Form;
 use self::normalise::normalise;
-use self::references::Found;
 use super::{invalidation, tags};
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
@@ -37,6 +36,7 @@ use crate::nodes::Edges;
 use crate::resource::{Kind, Stored};
 use crate::service::{Entry, served, stored};
 
+pub(super) use self::references::Found;
 pub(super) use claims::{DEPLOYMENT_POLICY, HOST_NAME, OWN_NAME, STAGING};
 pub(super) use validate::quantities as check_quantities;
 

@@ -30,6 +30,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("trust-store", "trust-store", "AWS::CloudFront::TrustStore"),
     ("function", "function", "AWS::CloudFront::Function"),
     ("key-value-store", "key-value-store", "AWS::CloudFront::KeyValueStore"),
+    ("realtime-log-config", "realtime-log-config", "AWS::CloudFront::RealtimeLogConfig"),
     ("streaming-distribution", "streaming-distribution", "AWS::CloudFront::StreamingDistribution"),
 ];
 

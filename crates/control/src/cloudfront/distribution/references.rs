@@ -53,7 +53,7 @@ pub struct Reference {
     pub path: String,
 }
 
-/// Every resource that a config names, policies that AWS manages left out. One that is named twice
+/// Every resource that a config names, policies that AWS manages included. One that is named twice
 /// is there twice.
 pub fn of(config: &cf::DistributionConfig) -> Vec<Reference> {
     let mut references = References(Vec::new());
@@ -88,7 +88,7 @@ struct References(Vec<Reference>);
 
 impl References {
     fn add(&mut self, collection: &'static str, id: Option<&str>, at: &str, member: &str) {
-        let Some(id) = id.filter(|id| !id.is_empty() && !is_managed(collection, id)) else {
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
             return;
         };
         let separator = if at.is_empty() { "" } else { "." };
@@ -224,7 +224,9 @@ pub struct Found {
 impl Found {
     /// Reads them; refuses a config that names what is not there.
     pub async fn of(call: &Call<'_>, config: &cf::DistributionConfig) -> Result<Found, Failure> {
-        let references = of(config);
+        let mut references = of(config);
+        // These are always there.
+        references.retain(|reference| !is_managed(reference.collection, &reference.id));
         let collections: BTreeSet<_> = references.iter().map(|r| r.collection).collect();
         let mut guards = BTreeMap::new();
         let mut documents = BTreeMap::new();

@@ -151,8 +151,8 @@ fn path(at: &str, origin: &cf::Origin) -> Rule {
         format!("{at}.OriginPath"),
         || {
             format!(
-                "is '{path}'; allowed are up to {PATH_CHARS_MAX} characters that begin with '/' and do \
-             not end with one"
+                "is '{path}'; allowed are up to {PATH_CHARS_MAX} characters that begin with '/' \
+                 and do not end with one"
             )
         },
     )
