@@ -75,7 +75,7 @@ pub fn explain(
     };
     crate::print(&match output {
         Output::Json => table::json(&told),
-        Output::Text => table::text(&told["Text"]),
+        Output::Text => told["Text"].as_str().unwrap_or_default().to_owned(),
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -305,7 +305,10 @@ fn first_words(
     line("api", &format!("http://{}", reachable(api)));
     if settings.is_control() {
         let file = store::credentials_file(&settings.data);
-        let made = if is_new { ", made just now" } else { "" };
+        let made = match is_new {
+            true => ", made just now; eval \"$(warmfront keys export)\" hands it to AWS's clients",
+            false => "",
+        };
         line("key", &format!("{}{made}", file.display()));
     }
     if settings.wants_demo() {
