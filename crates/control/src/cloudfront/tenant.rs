@@ -12,7 +12,7 @@ use shapes::Timestamp;
 use shapes::cloudfront::{self as cf, DistributionConfig, error};
 
 use super::connection_group::{self, tags_of};
-use super::distribution::HOST_NAME;
+use super::distribution::{Found, HOST_NAME};
 use super::{inputs, invalidation, tags};
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
@@ -99,7 +99,7 @@ async fn create(call: &Call<'_>) -> Answer {
     let config = Tenant {
         distribution_id: input.distribution_id,
         name: input.name,
-        domains: rules::domains(&input.domains)?,
+        domains: rules::domains(&input.domains, &call.control.config.domain)?,
         customizations: input.customizations,
         parameters: input.parameters.unwrap_or_default(),
         connection_group_id,
@@ -180,8 +180,8 @@ async fn with_domains(
     Ok(change)
 }
 
-/// Holds a tenant against the rules and against its template, and makes the change depend on that
-/// the template stays as it is.
+/// Holds a tenant against the rules and against its template, asks edges whether they could serve
+/// what comes of it, and makes the change depend on that the template stays as it is.
 async fn with_template(
     call: &Call<'_>,
     change: Change,
@@ -189,13 +189,22 @@ async fn with_template(
 ) -> Result<Change, Failure> {
     let template = template_of(call, &tenant.config.distribution_id).await?;
     rules::check(&tenant.config, &template.resource.config)?;
-    config_of(&template.resource.config, &tenant.config).map_err(|problem| {
+    let config = config_of(&template.resource.config, &tenant.config).map_err(|problem| {
         let path = match problem {
             TenantError::MissingParameter(_) => "Parameters",
             TenantError::UndefinedParameter { .. } => "DistributionId",
         };
         Failure::api(&error::INVALID_ARGUMENT, format!("{path}: {problem}."))
     })?;
+    let policies = Found::of(call, &config).await?.policies()?;
+    let served = Resource {
+        config,
+        ..template.resource
+    };
+    let problems = call.control.sites.check(&served, &policies);
+    if !problems.is_empty() {
+        return Err(Failure::invalid(&error::INVALID_ARGUMENT, &problems));
+    }
     Ok(change.if_still(&template.key, Some(template.modified)))
 }
 
@@ -310,7 +319,7 @@ async fn update(call: &Call<'_>) -> Answer {
         distribution_id: input.distribution_id.unwrap_or(kept.distribution_id),
         name: kept.name,
         domains: match &input.domains {
-            Some(domains) => rules::domains(domains)?,
+            Some(domains) => rules::domains(domains, &call.control.config.domain)?,
             None => kept.domains,
         },
         customizations: input.customizations.or(kept.customizations),
@@ -356,7 +365,11 @@ async fn delete(call: &Call<'_>) -> Answer {
     call.commit(tags::forget(change, &arn(call, &tenant.id)))
         .await?;
     if let Err(failure) = invalidation::purge(call, &tenant.id).await {
-        tracing::warn!(?failure, id = tenant.id, "invalidations outlive their tenant");
+        tracing::warn!(
+            ?failure,
+            id = tenant.id,
+            "invalidations outlive their tenant"
+        );
     }
     Ok(Reply::empty())
 }

@@ -232,6 +232,11 @@ async fn a_refused_tenant_changes_no_document() {
             with("Parameters", json!([given("tenant", &"a".repeat(257))])),
             refusal(400, "InvalidArgument"),
         ),
+        // Edges could not serve what comes of it.
+        (
+            with("Parameters", json!([given("tenant", "unserveable")])),
+            refusal(400, "InvalidArgument"),
+        ),
         (
             with(
                 "Customizations",
@@ -263,16 +268,12 @@ async fn a_host_name_is_one_distributions_or_one_tenants() {
     let template = template(&world).await;
     let acme = create(&world, &template, "acme", &["www.example.com"]).await;
     let aliased = |name: &str| {
-        let mut config = distribution(&format!("of {name}"));
+        let mut config = distribution(name);
         config["Aliases"] = json!({ "Quantity": 1, "Items": [name] });
-        config["ViewerCertificate"] = json!({
-            "ACMCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/c",
-            "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2021",
-        });
         json!({ "DistributionConfig": config })
     };
     let taken = refusal(409, "CNAMEAlreadyExists");
-    let input = aliased("WWW.example.com");
+    let input = aliased("www.example.com");
     assert_eq!(world.fail("CreateDistribution", input.clone()).await, taken);
     // A wildcard beside it is another name.
     world

@@ -21,7 +21,8 @@ pub struct World {
     now_ms: AtomicU64,
 }
 
-/// Every site can be served, but for those whose comment begins with `unserveable`.
+/// Every site can be served, but for those whose comment, or an origin's domain name, begins with
+/// `unserveable`.
 struct Sites;
 
 impl SiteCheck for Sites {
@@ -30,7 +31,12 @@ impl SiteCheck for Sites {
         distribution: &Resource<DistributionConfig>,
         _: &CustomPolicies,
     ) -> Vec<ShapeError> {
-        if !distribution.config.comment.starts_with("unserveable") {
+        let config = &distribution.config;
+        let origins = config.origins.items.iter();
+        let mut texts = origins
+            .map(|origin| &origin.domain_name)
+            .chain([&config.comment]);
+        if !texts.any(|text| text.starts_with("unserveable")) {
             return Vec::new();
         }
         vec![ShapeError {

@@ -33,8 +33,9 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
     ))
 }
 
-/// The domains in lower case, if all of them are host names and none is there twice.
-pub fn domains(items: &[DomainItem]) -> Result<Vec<String>, Failure> {
+/// The domains in lower case, if all of them are host names, none is there twice, and none has the
+/// form of the names that are given to distributions and groups below `own`.
+pub fn domains(items: &[DomainItem], own: &str) -> Result<Vec<String>, Failure> {
     if items.is_empty() || items.len() > limits::TENANT_DOMAINS_MAX {
         let message = format!(
             "has {} items; 1 to {} are allowed",
@@ -53,6 +54,14 @@ pub fn domains(items: &[DomainItem]) -> Result<Vec<String>, Failure> {
                 "'{}' is no host name, nor '*.' and a host name",
                 item.domain
             );
+            return Err(invalid(at(), message));
+        }
+        let is_own = domain
+            .strip_suffix(own)
+            .and_then(|label| label.strip_prefix('d')?.strip_suffix('.'))
+            .is_some_and(|rest| rest.len() == 13 && !rest.contains(['.', '-', '_']));
+        if is_own {
+            let message = format!("'{domain}' has the form of distributions' own names");
             return Err(invalid(at(), message));
         }
         if !seen.insert(domain.clone()) {
@@ -213,9 +222,12 @@ mod tests {
             };
             names.iter().map(item).collect()
         };
-        assert_eq!(domains(&items(&["A.Example"])).unwrap(), ["a.example"]);
-        assert!(domains(&items(&["a.example", "A.EXAMPLE"])).is_err());
+        let domains = |names: &[&str]| domains(&items(names), "cdn.localhost");
+        assert_eq!(domains(&["A.Example"]).unwrap(), ["a.example"]);
+        assert!(domains(&["a.example", "A.EXAMPLE"]).is_err());
         assert!(domains(&[]).is_err());
+        assert!(domains(&["d0123456789abc.cdn.localhost"]).is_err());
+        assert!(domains(&["shop.cdn.localhost", "d0123456789abc.example"]).is_ok());
     }
 
     #[test]
