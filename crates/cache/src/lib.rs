@@ -3,8 +3,8 @@
 //!
 //! What it does: keys ([`key`]), stored objects ([`object`]) and their compact heads
 //! ([`headblock`]), freshness ([`freshness`]), conditions and ranges ([`conditional`], [`range`]),
-//! variants ([`vary`]), flights ([`flight`]), bans ([`bans`]), and the store in memory ([`ram`]) whose
-//! policy can be judged offline ([`trace`]).
+//! variants ([`vary`]), flights ([`flight`]), bans ([`bans`]), and the store in memory ([`ram`])
+//! whose policy can be judged offline ([`trace`]).
 //! What it does not do: sockets, clocks, tasks; deciding which parts of a request are in a key, or
 //! what is sent to an origin. Time and randomness come in as arguments.
 //! Read first: [`object::Object`], [`freshness::judge`], [`flight::FlightTable`],

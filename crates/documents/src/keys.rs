@@ -12,7 +12,7 @@
 //! cloudfront/key-values/<uuid>             count and size of all keys of the store
 //! cloudfront/key-values/<uuid>/<key>       the value of a key, as JSON text; the key is any text
 //! invalidations/E123/0000000007            the seventh invalidation of E123, for the API alone
-//! claims/<kind>/<what>                     the id of the one that has it: aliases, names, references
+//! claims/<kind>/<what>                     the id of the one that has it: an alias, a name
 //! guards/<collection>                      put with every write to the collection
 //! history/<key>/0000000007                 a past version of what lies under the key
 //! tags/<arn>                               tags

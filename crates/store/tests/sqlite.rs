@@ -142,7 +142,6 @@ fn what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
             .args([
                 "--exact",
                 "commits_until_it_is_killed",
-                "--ignored",
                 "--nocapture",
             ])
             .env(PATH_VARIABLE, &path)
@@ -213,8 +212,8 @@ async fn is_whole(path: &Path, acknowledged: &BTreeMap<u64, Revision>) {
     }
 }
 
+/// The child of the test of crashes; by itself it has nothing to do.
 #[test]
-#[ignore = "runs as the child of the test of crashes"]
 fn commits_until_it_is_killed() {
     let Some(path) = std::env::var_os(PATH_VARIABLE).map(PathBuf::from) else {
         return;

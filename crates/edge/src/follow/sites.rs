@@ -81,7 +81,7 @@ impl Sites {
         self.refused.insert(key, Refusal { revision, message });
     }
 
-    /// Takes up all documents at once, at the start. There is nothing cached that bans could remove.
+    /// Takes up all documents at once, at the start, when there is nothing cached to ban.
     pub fn load<'d>(&mut self, documents: impl Iterator<Item = &'d Document>) -> Plan {
         let mut dirty = Dirty::default();
         for document in documents {
