@@ -139,11 +139,7 @@ fn what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
         // A different moment each time; within it, wherever the writer just is.
         let patience = 1 + (crash * 37) % 90;
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "commits_until_it_is_killed",
-                "--nocapture",
-            ])
+            .args(["--exact", "commits_until_it_is_killed", "--nocapture"])
             .env(PATH_VARIABLE, &path)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
