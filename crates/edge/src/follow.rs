@@ -56,8 +56,8 @@ impl Follower {
     }
 
     /// Follows the store from now on. `node` is what this node says of itself. Where
-    /// [`Follower::sites`] could not be served together with others, `is_served` is false: then each
-    /// of them is tried by itself.
+    /// [`Follower::sites`] could not be served together with others, `is_served` is false: then
+    /// each of them is tried by itself.
     pub fn start(
         self,
         is_served: bool,
@@ -143,7 +143,8 @@ impl Task {
                 _ = renewals.tick() => self.renew().await,
                 _ = saves.tick() => {
                     self.save();
-                    Ok(())
+                    // That says nothing of the store.
+                    continue;
                 }
             };
             match outcome {

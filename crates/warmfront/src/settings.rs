@@ -424,9 +424,11 @@ impl Settings {
         })
     }
 
-    /// Whether no file says what is to be served, so that a demo site is welcome.
+    /// Whether no file says what is to be served, so that a demo site is welcome. A node that is an
+    /// edge alone has its sites from others.
     pub fn wants_demo(&self) -> bool {
-        self.is_edge() && self.origin.is_none() && self.distributions.is_empty()
+        let is_whole = self.is_edge() && self.is_control();
+        is_whole && self.origin.is_none() && self.distributions.is_empty()
     }
 
     /// Whether this node serves viewers.
