@@ -18,8 +18,14 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FORMAT", display_order = 1001)]
     pub log_format: Option<String>,
     /// How commands that ask a server print what it says
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t,
-          display_order = 1002)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        display_order = 1002
+    )]
     pub output: Output,
     /// What to do.
     #[command(subcommand)]

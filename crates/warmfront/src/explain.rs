@@ -108,7 +108,9 @@ fn asked(question: &Question) -> Value {
 
 /// What the running edge says to a question.
 pub fn answer(edge: &edge::Edge, asked: &Value) -> Result<Value, String> {
-    let live = edge.explain(&read(asked)?).map_err(|error| error.to_string())?;
+    let live = edge
+        .explain(&read(asked)?)
+        .map_err(|error| error.to_string())?;
     Ok(json!({
         "Distribution": live.distribution,
         "Text": live.text,

@@ -115,7 +115,11 @@ fn the_api_shows_metrics_and_health_and_a_signal_ends_it_all() {
     let mut server = Server::start(directory.path(), &["--distribution", "a.json"]);
     let api = |method, path| ask(server.api_address, method, "localhost", path, &[]);
     assert_eq!(api("GET", "/health").text(), "ok\n");
-    assert_eq!(api("GET", "/nothing").status, 404);
+    assert_eq!(
+        api("GET", "/nothing").status,
+        403,
+        "the API takes nothing unsigned"
+    );
     assert_eq!(api("POST", "/metrics").status, 405);
     assert_eq!(status(&server), 301);
     let metrics = eventually("a counted request", || {
