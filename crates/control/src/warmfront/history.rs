@@ -2,8 +2,8 @@
 
 use documents::{Resource, decode, keys};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shapes::schema::{Kind, Operation};
+use serde_json::{Map, Value, json};
+use shapes::schema::{Kind, Location, Member, Operation};
 use store::{Document, Range};
 
 use super::{input, invalid, reply, time};
@@ -98,24 +98,24 @@ pub(super) async fn roll_back(call: &Call<'_>) -> Answer {
     };
     let now = Resource::<Value>::decode(&subject.key, &now.value)?;
     let if_match = input.if_match.unwrap_or(now.etag);
-    let update = Update::of(&subject.collection).ok_or_else(|| {
+    let update = Update::of(&subject.collection).and_then(|update| {
+        let arguments = update.input(&subject.id, &if_match, &past.config)?;
+        Some((update.operation, arguments))
+    });
+    let (operation, arguments) = update.ok_or_else(|| {
         let kind = &subject.collection;
-        ApiError::common(
-            "NotImplemented",
-            501,
-            format!("A {kind} is not rolled back."),
-        )
+        let message = format!("A {kind} cannot be rolled back; update it instead.");
+        ApiError::common("NotImplemented", 501, message)
     })?;
-    let arguments = update.input(&subject.id, &if_match, past.config);
     let arn = |resource: &str| call.control.arn(resource);
-    for need in identity::needs(arn, "cloudfront", update.operation, &arguments) {
+    for need in identity::needs(arn, "cloudfront", operation, &arguments) {
         call.caller.permit(&need.action, &need.resource)?;
     }
     let origin = Origin {
         event_source: "cloudfront.amazonaws.com",
         ..call.origin.clone()
     };
-    let name = update.operation.name;
+    let name = operation.name;
     let done = call
         .control
         .invoke(name, arguments, call.caller, &origin, call.now_ms);
@@ -127,10 +127,14 @@ pub(super) async fn roll_back(call: &Call<'_>) -> Answer {
     })))
 }
 
-/// How a kind of resource is updated: by an operation with `Id`, `IfMatch` and the config.
+/// How a kind of resource is updated: by an operation with its id, `IfMatch` and the config.
 struct Update {
     operation: &'static Operation,
-    config: &'static str,
+    /// The member that is the id.
+    id: &'static str,
+    members: &'static [Member],
+    /// The member that is all of the config.
+    payload: Option<&'static str>,
 }
 
 impl Update {
@@ -141,21 +145,42 @@ impl Update {
         updates.find_map(|operation| {
             let path = operation.uri.strip_prefix("/2020-05-31/")?;
             let path = path.strip_suffix("/config").unwrap_or(path);
-            let kind = path.strip_suffix("/{Id}")?;
+            let (kind, id) = path.strip_suffix('}')?.split_once("/{")?;
             // The identities' path has a second part.
             let kind = kind.strip_suffix("/cloudfront").unwrap_or(kind);
-            let Kind::Structure { payload, .. } = operation.input.as_ref()?.shape.kind else {
+            let Kind::Structure {
+                members, payload, ..
+            } = operation.input.as_ref()?.shape.kind
+            else {
                 return None;
             };
             (kind == collection).then_some(Update {
                 operation,
-                config: payload?,
+                id,
+                members,
+                payload,
             })
         })
     }
 
-    fn input(&self, id: &str, if_match: &str, config: Value) -> Value {
-        json!({ "Id": id, "IfMatch": if_match, self.config: config })
+    /// The operation's input. None if what is stored of the kind is not what updates take.
+    fn input(&self, id: &str, if_match: &str, config: &Value) -> Option<Value> {
+        let mut input = match self.payload {
+            Some(payload) => json!({ payload: config }),
+            None => {
+                let body = self.members.iter();
+                let body = body.filter(|member| member.location == Location::Body);
+                let stored = body.filter_map(|member| {
+                    let value = config.get(member.name)?;
+                    Some((member.name.to_owned(), value.clone()))
+                });
+                let stored: Map<String, Value> = stored.collect();
+                (!stored.is_empty()).then_some(Value::Object(stored))?
+            }
+        };
+        input[self.id] = json!(id);
+        input["IfMatch"] = json!(if_match);
+        Some(input)
     }
 }
 
@@ -249,24 +274,44 @@ mod tests {
 
     #[test]
     fn the_model_says_how_each_kind_is_updated() {
-        for (collection, operation, config) in [
-            ("distribution", "UpdateDistribution", "DistributionConfig"),
-            ("cache-policy", "UpdateCachePolicy", "CachePolicyConfig"),
-            ("key-group", "UpdateKeyGroup", "KeyGroupConfig"),
+        for (collection, operation, id, config) in [
+            (
+                "distribution",
+                "UpdateDistribution",
+                "Id",
+                "DistributionConfig",
+            ),
+            (
+                "cache-policy",
+                "UpdateCachePolicy",
+                "Id",
+                "CachePolicyConfig",
+            ),
+            ("key-group", "UpdateKeyGroup", "Id", "KeyGroupConfig"),
             (
                 "origin-access-identity",
                 "UpdateCloudFrontOriginAccessIdentity",
+                "Id",
                 "CloudFrontOriginAccessIdentityConfig",
             ),
             (
                 "continuous-deployment-policy",
                 "UpdateContinuousDeploymentPolicy",
+                "Id",
                 "ContinuousDeploymentPolicyConfig",
             ),
         ] {
             let update = Update::of(collection).unwrap();
-            assert_eq!((update.operation.name, update.config), (operation, config));
+            let told = (update.operation.name, update.id, update.payload);
+            assert_eq!(told, (operation, id, Some(config)));
         }
-        assert!(Update::of("function").is_none());
+        let update = Update::of("function").unwrap();
+        assert_eq!(update.operation.name, "UpdateFunction");
+        let config = json!({ "Name": "f", "FunctionCode": "eA==", "Tags": {} });
+        let input = update.input("f", "E1", &config).unwrap();
+        let expected = json!({ "Name": "f", "IfMatch": "E1", "FunctionCode": "eA==" });
+        assert_eq!(input, expected);
+        assert_eq!(update.input("f", "E1", &json!({ "other": 1 })), None);
+        assert!(Update::of("audit").is_none());
     }
 }

@@ -109,6 +109,29 @@ async fn a_rollback_is_a_new_version_with_the_old_content() {
 }
 
 #[tokio::test]
+async fn a_functions_code_comes_back() {
+    let world = World::new();
+    let root = world.root().await;
+    let config = json!({ "Comment": "c", "Runtime": "cloudfront-js-2.0" });
+    let function = |code: &str| {
+        json!({
+            "Name": "f", "FunctionConfig": config, "FunctionCode": code,
+        })
+    };
+    let made = world.ok("CreateFunction", function("b25l")).await;
+    let mut update = function("dHdv");
+    update["IfMatch"] = made["ETag"].clone();
+    world.ok("UpdateFunction", update).await;
+    let versions = history(&world, &root, "f").await.json()["Versions"].clone();
+    let first = versions.as_array().unwrap().last().unwrap();
+    let input = json!({ "Id": "f", "ToRevision": first["Revision"] });
+    let told = rollback(&world, &root, input).await;
+    assert_eq!(told.json()["Operation"], "UpdateFunction");
+    let now = world.ok("GetFunction", json!({ "Name": "f" })).await;
+    assert_eq!(now["FunctionCode"], "b25l");
+}
+
+#[tokio::test]
 async fn what_cannot_be_rolled_back_stays_as_it_is() {
     let world = World::new();
     let root = world.root().await;

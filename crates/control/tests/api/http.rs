@@ -313,22 +313,28 @@ async fn a_body_beyond_the_bound_is_refused_before_it_is_read() {
 async fn what_is_not_implemented_is_named() {
     let world = World::new();
     let root = world.root().await;
-    let table = control::cloudfront::coverage_markdown();
-    let missing = table.lines().find(|line| line.ends_with("| 501 |  |"));
-    // Once everything is implemented there is nothing to ask for.
-    let Some(missing) = missing else { return };
-    let name = missing.trim_start_matches("| ").split(' ').next().unwrap();
-    let operation = shapes::cloudfront::SERVICE.operation(name).unwrap();
-    let path = operation.uri.replace(['{', '}'], "x");
     let before = world.state().await;
-    let told = world
-        .ask(&Ask::new("cloudfront", operation.method, &path, ""), &root)
-        .await;
-    if told.status == 501 {
-        assert!(told.text.contains(name), "{}", told.text);
-    } else {
-        // It needs an input, which is held against the model first.
-        assert_eq!(told.status, 400, "{}", told.text);
+    let table = control::coverage_markdown();
+    let mut count = 0;
+    for line in table.lines().filter(|line| line.ends_with("| 501 |  |")) {
+        let name = line.trim_start_matches("| ").split(' ').next().unwrap();
+        let operation = shapes::cloudfront::SERVICE.operation(name).unwrap();
+        if operation.method != "GET" {
+            // It needs an input, which would be held against the model first.
+            continue;
+        }
+        let path = operation.uri.replace(['{', '}'], "x");
+        let ask = Ask::new("cloudfront", operation.method, &path, "");
+        let told = world.ask(&ask, &root).await;
+        assert_eq!(told.error(), (501, "NotImplemented".to_owned()), "{name}");
+        assert!(
+            told.element("Message").unwrap().contains(name),
+            "{}",
+            told.text
+        );
+        count += 1;
     }
     assert_eq!(world.state().await, before);
+    // When the last one is implemented, this test has nothing left to say.
+    assert!(count > 0);
 }
