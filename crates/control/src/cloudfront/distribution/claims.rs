@@ -33,10 +33,9 @@ fn of(config: &cf::DistributionConfig) -> BTreeSet<Claim> {
         .map(|alias| (HOST_NAME, alias.to_ascii_lowercase()))
         .collect();
     claims.insert((CALLER_REFERENCE, config.caller_reference.clone()));
-    if let Some(policy) = config.continuous_deployment_policy_id.as_ref() {
-        if !policy.is_empty() {
-            claims.insert((DEPLOYMENT_POLICY, policy.clone()));
-        }
+    let policy = config.continuous_deployment_policy_id.as_ref();
+    if let Some(policy) = policy.filter(|policy| !policy.is_empty()) {
+        claims.insert((DEPLOYMENT_POLICY, policy.clone()));
     }
     claims
 }

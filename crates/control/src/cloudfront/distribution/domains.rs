@@ -17,16 +17,16 @@ use crate::resource::{self, Paged, Stored};
 
 /// What can have host names.
 enum Holder {
-    Distribution(Stored<DistributionConfig>),
-    Tenant(Stored<Tenant>),
+    Distribution(Box<Stored<DistributionConfig>>),
+    Tenant(Box<Stored<Tenant>>),
 }
 
 impl Holder {
     async fn load(call: &Call<'_>, id: &str) -> Result<Holder, Failure> {
         if is_tenant(id) {
-            return Ok(Holder::Tenant(tenant::KIND.load(call, id).await?));
+            return Ok(Holder::Tenant(Box::new(tenant::KIND.load(call, id).await?)));
         }
-        Ok(Holder::Distribution(KIND.load(call, id).await?))
+        Ok(Holder::Distribution(Box::new(KIND.load(call, id).await?)))
     }
 
     fn is_enabled(&self) -> bool {
@@ -139,7 +139,7 @@ pub async fn associate_alias(call: &Call<'_>) -> Answer {
     let alias = input.alias.to_ascii_lowercase();
     validate::host_name("Alias", &alias)?;
     let id = &input.target_distribution_id;
-    let target = Holder::Distribution(KIND.load(call, id).await?);
+    let target = Holder::Distribution(Box::new(KIND.load(call, id).await?));
     transfer(call, &alias, id, &target, false).await?;
     Ok(Reply::empty())
 }
