@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import botocore.exceptions
-from aws_case import AwsCase, Server, distribution_config, quantified, unique
+from aws_case import AwsCase, Server, client, distribution_config, quantified, unique
 from origin import Origin
 
 import processes
@@ -79,6 +79,10 @@ class Apart(AwsCase):
         """Both edges have served that root object once it was said to be deployed."""
         bodies = [answer.body.split(" ")[0] for answer in self.on_both(host)]
         self.assertEqual(bodies, [f"/{root}"] * 2)
+
+    def client_of(self, server):
+        """One that has the key of the first control plane."""
+        return client("cloudfront", server.url, self.control.key)
 
     def restart_etcd(self):
         self.etcd.start(self.etcd.directory)
@@ -205,6 +209,60 @@ class Apart(AwsCase):
         self.assertTrue(processes.eventually(
             "what it missed", lambda: self.edges[1].get(
                 made["DomainName"]).body.startswith("/b.html"), secs=5))
+
+    def test_control_planes_are_many_and_have_nothing_of_their_own(self):
+        other = self.node("control")
+        self.assertFalse((other.data / "credentials").exists(), "the key was told once")
+        client = self.client_of(other)
+        made = self.make_distribution(DefaultRootObject="a.html")
+        self.change(made["Id"], lambda config: config.update(DefaultRootObject="b.html"), client)
+        self.both_show(made["DomainName"], "b.html")
+        got = self.cloudfront.get_distribution_config(Id=made["Id"])
+        self.assertEqual(got["DistributionConfig"]["DefaultRootObject"], "b.html")
+
+        # Of two that change the same at once one wins, whomever they ask.
+        clients, outcomes = [self.cloudfront, client] * 4, []
+
+        def update(client):
+            config = {**got["DistributionConfig"], "Comment": unique("c")}
+            try:
+                client.update_distribution(
+                    Id=made["Id"], IfMatch=got["ETag"], DistributionConfig=config)
+                outcomes.append("updated")
+            except botocore.exceptions.ClientError as error:
+                outcomes.append(error.response["Error"]["Code"])
+
+        self.for_each(clients, update, threads=8)
+        self.assertEqual(sorted(outcomes), ["PreconditionFailed"] * 7 + ["updated"])
+
+        self.control.kill()
+        self.change(made["Id"], lambda config: config.update(DefaultRootObject="c.html"), client)
+        self.both_show(made["DomainName"], "c.html")
+
+    def test_a_control_plane_may_start_before_its_store(self):
+        self.etcd.kill()
+        early = self.node("control")
+        self.restart_etcd()
+        client = self.client_of(early)
+
+        def is_answered():
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                return client.list_distributions()
+
+        processes.eventually("an answer", is_answered, secs=30)
+        made = self.make_distribution(client)
+        self.assertEqual([answer.status for answer in self.on_both(made["DomainName"])], [200] * 2)
+
+    def test_an_edge_waits_for_a_store_that_it_has_never_seen(self):
+        made = self.make_distribution()
+        self.etcd.kill()
+        new = self.node("edge")
+        self.assertEqual(new.get(made["DomainName"]).status, 403, "it knows of nothing")
+        self.restart_etcd()
+        processes.eventually("what the store says", lambda: new.get(
+            made["DomainName"]).status == 200, secs=30)
+        told = new.log()
+        self.assertEqual((told.count("store is away"), told.count("store is back")), (1, 1), told)
 
     def test_an_edge_that_leaves_holds_nothing_back(self):
         made = self.make_distribution(DefaultRootObject="a.html")

@@ -50,6 +50,8 @@ class FirstStart(AwsCase):
             identity = sts.get_caller_identity()
             self.assertEqual(identity["Account"], "210987654321")
             self.assertEqual(identity["Arn"], "arn:aws:iam::210987654321:root")
+            cloudfront = client("cloudfront", self.server.url, self.server.key, region=region)
+            self.assertIn("Quantity", cloudfront.list_distributions()["DistributionList"])
         made = self.make_distribution()
         self.assertEqual(
             made["ARN"], f"arn:aws:cloudfront::210987654321:distribution/{made['Id']}")

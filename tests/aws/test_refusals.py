@@ -7,10 +7,18 @@ import unittest.mock
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+import botocore.exceptions
 from aws_case import AwsCase, Key, client, distribution_config, fetch, quantified, unique
 
 NAMESPACE = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 DISTRIBUTIONS = "/2020-05-31/distribution"
+
+
+def at(minutes):
+    """Some minutes from now it is so late for botocore's signers."""
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    return unittest.mock.patch.object(
+        botocore.auth, "get_current_datetime", lambda *_, **__: moment)
 
 
 class Refusals(AwsCase):
@@ -48,9 +56,7 @@ class Refusals(AwsCase):
             headers={"Host": f"127.0.0.1:{self.server.api_port}", **dict(headers)})
         signer = botocore.auth.SigV4Auth(
             botocore.credentials.Credentials(key.id, key.secret), "cloudfront", "us-east-1")
-        moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
-        with unittest.mock.patch.object(
-                botocore.auth, "get_current_datetime", lambda *_, **__: moment):
+        with at(minutes):
             signer.add_auth(request)
         fields = {name: value for name, value in request.headers.items() if name != "Host"}
         fields.update(after.get("headers_after", {}))
@@ -106,6 +112,37 @@ class Signatures(Refusals):
             self.assertEqual(answer.status, status, f"{minutes}: {answer}")
         self.assertRegex(answer.body, "<Code>(SignatureDoesNotMatch|RequestExpired)</Code>")
         self.assertRegex(answer.body, r"expired|too old|20\d{6}T\d{6}Z")
+
+    def test_a_presigned_url_is_good_for_its_request_and_its_time(self):
+        url = self.cloudfront.generate_presigned_url(
+            "get_distribution", Params={"Id": self.made["Id"]}, ExpiresIn=60)
+        path = url.removeprefix(self.server.url)
+        host = f"127.0.0.1:{self.server.api_port}"
+        answer = fetch(self.server.api_port, host, path)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertIn(f"<Id>{self.made['Id']}</Id>", answer.body)
+        other = path.replace(self.made["Id"], "EOTHER")
+        self.assert_error(fetch(self.server.api_port, host, other), 403, "SignatureDoesNotMatch")
+        longer = path.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")
+        self.assertNotEqual(longer, path)
+        self.assert_error(fetch(self.server.api_port, host, longer), 403, "SignatureDoesNotMatch")
+        deleting = fetch(self.server.api_port, host, path, method="DELETE")
+        self.assert_error(deleting, 403, "SignatureDoesNotMatch")
+        for minutes, status in ((0, 200), (-1, 200), (-20, 403), (-60, 403), (30, 403)):
+            answer = fetch(self.server.api_port, host, self.presigned(path, minutes))
+            self.assertEqual(answer.status, status, f"{minutes}: {answer}")
+
+    def presigned(self, path, minutes):
+        """A path that is signed some minutes from now, for two minutes, by botocore's signer."""
+        request = botocore.awsrequest.AWSRequest(
+            method="GET", url=f"{self.server.url}{path.split('?')[0]}")
+        key = self.server.key
+        signer = botocore.auth.SigV4QueryAuth(
+            botocore.credentials.Credentials(key.id, key.secret), "cloudfront", "us-east-1",
+            expires=120)
+        with at(minutes):
+            signer.add_auth(request)
+        return request.url.removeprefix(self.server.url)
 
     def test_what_is_not_signed_is_refused(self):
         host = f"127.0.0.1:{self.server.api_port}"
@@ -257,6 +294,52 @@ class Resources(Refusals):
                          "CallerReference": unique("r"),
                          "Paths": {"Quantity": 2, "Items": ["/a"]}})
         self.assert_nothing_changed()
+
+
+class Races(Refusals):
+    """A thousand changes at once: every round has exactly one winner."""
+
+    ROUNDS, AT_ONCE = 64, 16
+
+    def test_of_those_that_change_the_same_version_one_wins(self):
+        identifier = self.made["Id"]
+        clients = [self.server.client() for _ in range(self.AT_ONCE)]
+        for round_number in range(self.ROUNDS):
+            got = self.cloudfront.get_distribution_config(Id=identifier)
+            outcomes = []
+
+            def update(index):
+                config = {**got["DistributionConfig"], "Comment": f"{round_number} {index}"}
+                try:
+                    done = clients[index].update_distribution(
+                        Id=identifier, IfMatch=got["ETag"], DistributionConfig=config)
+                    outcomes.append((index, done["ETag"]))
+                except botocore.exceptions.ClientError as error:
+                    outcomes.append((None, error.response["Error"]["Code"]))
+
+            self.for_each(range(self.AT_ONCE), update, threads=self.AT_ONCE)
+            winners = [outcome for outcome in outcomes if outcome[0] is not None]
+            losers = {outcome[1] for outcome in outcomes if outcome[0] is None}
+            self.assertEqual((len(outcomes), len(winners)), (self.AT_ONCE, 1), outcomes)
+            self.assertEqual(losers, {"PreconditionFailed"})
+            now = self.cloudfront.get_distribution_config(Id=identifier)
+            self.assertEqual((now["DistributionConfig"]["Comment"], now["ETag"]),
+                             (f"{round_number} {winners[0][0]}", winners[0][1]))
+
+    def test_of_those_that_want_one_alias_one_gets_it(self):
+        outcomes, alias = [], f"{unique('www')}.example.com"
+        clients = [self.server.client() for _ in range(self.AT_ONCE)]
+
+        def create(client):
+            config = distribution_config(self.origin.port, Aliases=quantified(alias))
+            try:
+                client.create_distribution(DistributionConfig=config)
+                outcomes.append("made")
+            except botocore.exceptions.ClientError as error:
+                outcomes.append(error.response["Error"]["Code"])
+
+        self.for_each(clients, create, threads=self.AT_ONCE)
+        self.assertEqual(sorted(outcomes), ["CNAMEAlreadyExists"] * (self.AT_ONCE - 1) + ["made"])
 
 
 class Permissions(Refusals):
