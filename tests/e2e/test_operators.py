@@ -179,7 +179,7 @@ class Metrics(Case):
             self.assertEqual((answer.status, answer.read()), (200, b"ok\n"))
         with self.assertRaises(urllib.error.HTTPError) as missing:
             urllib.request.urlopen(f"{self.edge.api_url}/nothing", timeout=10)
-        self.assertEqual(missing.exception.code, 404)
+        self.assertEqual(missing.exception.code, 403)
 
 
 class Commands(Case):
