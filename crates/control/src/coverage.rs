@@ -19,10 +19,13 @@ Besides the services below there are STS `GetCallerIdentity`, of IAM what client
 (`GetUser`, `ListRoles`, `ListAccountAliases`), and CloudTrail `LookupEvents` over the audit record.
 ";
 
+/// The implementation of an operation, if there is one.
+type Find = fn(&str) -> Option<&'static Entry>;
+
 /// The page.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    let services: [(&str, &Service, fn(&str) -> Option<&'static Entry>); 2] = [
+    let services: [(&str, &Service, Find); 2] = [
         ("CloudFront", &shapes::cloudfront::SERVICE, cloudfront::find),
         (
             "CloudFront KeyValueStore",
@@ -37,7 +40,7 @@ pub fn markdown() -> String {
     page
 }
 
-fn table(service: &Service, find: fn(&str) -> Option<&'static Entry>, page: &mut String) {
+fn table(service: &Service, find: Find, page: &mut String) {
     let mut counts = [0; 3];
     let mut rows = String::new();
     for operation in service.operations {
