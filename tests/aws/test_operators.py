@@ -3,7 +3,8 @@
 import datetime
 import json
 
-from aws_case import AwsCase, Key, client, distribution_config, quantified, unique
+from aws_case import AwsCase, Key, Server, client, distribution_config, quantified, unique
+from origin import Origin
 
 import processes
 
@@ -188,6 +189,36 @@ class Commands(AwsCase):
             "ls", "--endpoint", self.server.url, "--data", self.directory("empty"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("AWS_ACCESS_KEY_ID", done.stderr)
+
+
+class FilesBeside(AwsCase):
+    @classmethod
+    def set_up(cls):
+        cls.origin = cls.start(Origin())
+        path = cls.here / "shop.json"
+        path.write_text(json.dumps(distribution_config(
+            cls.origin.port, Aliases=quantified("shop.test"), DefaultRootObject="file.html")))
+        cls.server = cls.start(Server(cls.directory("server"), "--distribution", path))
+        cls.cloudfront = cls.server.client()
+
+    def test_a_name_of_a_file_s_distribution_is_not_taken_and_ls_says_why(self):
+        config = distribution_config(
+            self.origin.port, Aliases=quantified("shop.test"), DefaultRootObject="api.html")
+        made = self.cloudfront.create_distribution(DistributionConfig=config)["Distribution"]
+        nodes = processes.eventually("the refusal", lambda: [
+            node for node in json.loads(self.server.run("ls", "--output", "json").stdout)["Nodes"]
+            if node["Refused"]])
+        self.assertIn("shop.test", nodes[0]["Refused"][0]["Message"])
+        self.assertTrue(self.server.get("shop.test").body.startswith("/file.html "))
+        got = self.cloudfront.get_distribution(Id=made["Id"])["Distribution"]
+        self.assertEqual(got["Status"], "InProgress", "nobody serves it")
+        self.assertIn("shop.test", self.server.run("ls").stdout.split("does not serve")[1])
+
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+        self.assertTrue(self.server.get("shop.test").body.startswith("/file.html "))
+        self.change(made["Id"], lambda config: config.update(Aliases=quantified("tea.test")))
+        self.assertTrue(self.server.get("tea.test").body.startswith("/api.html "))
 
 
 class Many(AwsCase):

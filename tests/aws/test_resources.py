@@ -1,10 +1,11 @@
 """Every family of resources: what is put comes back, changes, is listed, and goes."""
 
+import json
 import socket
 import subprocess
 import unittest.mock
 
-from aws_case import ACCOUNT, AwsCase, client, distribution_config, quantified, unique
+from aws_case import ACCOUNT, AwsCase, Key, client, distribution_config, quantified, unique
 
 
 def public_key():
@@ -376,9 +377,8 @@ class Others(AwsCase):
 
 
 class KeyValueStores(AwsCase):
-    def data(self):
-        """The data plane's client. It puts the account before the endpoint's host, and signs by
-        SigV4A for all regions. Not every machine's resolver knows names under localhost."""
+    def setUp(self):
+        # Not every machine's resolver knows names under localhost.
         resolve = socket.getaddrinfo
 
         def local(host, *arguments, **settings):
@@ -388,8 +388,33 @@ class KeyValueStores(AwsCase):
         patch = unittest.mock.patch.object(socket, "getaddrinfo", local)
         patch.start()
         self.addCleanup(patch.stop)
+
+    def data(self):
+        """The data plane's client. It puts the account before the endpoint's host, and signs by
+        SigV4A for all regions."""
+        return self.data_as(self.server.key)
+
+    def data_as(self, key):
         url = f"http://localhost:{self.server.api_port}"
-        return client("cloudfront-keyvaluestore", url, self.server.key)
+        return client("cloudfront-keyvaluestore", url, key)
+
+    def test_data_is_for_those_who_may(self):
+        arn = self.cloudfront.create_key_value_store(Name=unique("kvs"))["KeyValueStore"]["ARN"]
+        root = self.server.key
+        for code, key in (("InvalidSignatureException", Key(root.id, "x" * 40)),
+                          ("UnrecognizedClientException", Key("AKIA" + "B" * 16, root.secret))):
+            self.refused(code, self.data_as(key).describe_key_value_store, KvsARN=arn)
+        done = self.server.run("keys", "create", "--user", "reader", "--policy", "read-only",
+                               "--output", "json")
+        made = json.loads(done.stdout)["AccessKey"]
+        reader = self.data_as(Key(made["AccessKeyId"], made["SecretAccessKey"]))
+        etag = reader.describe_key_value_store(KvsARN=arn)["ETag"]
+        with self.assertRaises(reader.exceptions.ClientError) as caught:
+            reader.put_key(KvsARN=arn, Key="a", Value="b", IfMatch=etag)
+        error = caught.exception.response["Error"]
+        self.assertTrue(error["Code"].startswith("AccessDenied"), error)
+        self.assertIn("cloudfront-keyvaluestore:PutKey", error["Message"])
+        self.assertEqual(self.data().list_keys(KvsARN=arn)["Items"], [])
 
     def test_keys_are_put_got_listed_and_deleted(self):
         name = unique("kvs")
