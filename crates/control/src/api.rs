@@ -226,7 +226,10 @@ impl Control {
             Err(error) => {
                 let known = found.placeholders.iter();
                 let known = known.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
-                (Value::Object(known.collect()), Some(request_error(&error, operation.protocol)))
+                (
+                    Value::Object(known.collect()),
+                    Some(request_error(&error, operation.protocol)),
+                )
             }
         };
         let call = admitted.call(self, operation, input);
@@ -526,8 +529,8 @@ fn error_response(form: ErrorForm, error: &ApiError, request_id: &str) -> Respon
         ErrorForm::Xml(namespace) => {
             let message = shapes::xml::escape(&error.message);
             let body = format!(
-                "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type>\
-                 <Code>{}</Code><Message>{message}</Message></Error>\
+                "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>\
+                 <Type>{kind}</Type><Code>{}</Code><Message>{message}</Message></Error>\
                  <RequestId>{request_id}</RequestId></ErrorResponse>",
                 error.code
             );

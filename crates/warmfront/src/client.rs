@@ -32,8 +32,8 @@ pub enum ClientError {
     Endpoint(String),
     /// There is nobody.
     #[error(
-        "no server answers at {endpoint} ({error}): start one by `warmfront serve`, or name another \
-         by --endpoint or WARMFRONT_ENDPOINT"
+        "no server answers at {endpoint} ({error}): start one by `warmfront serve`, or name \
+         another by --endpoint or WARMFRONT_ENDPOINT"
     )]
     NoServer {
         /// Where.
@@ -304,7 +304,11 @@ struct Answer {
 impl Credentials {
     /// The key in the data directory.
     pub fn read(data: &Path) -> Result<Credentials, ClientError> {
-        let path = credentials_file(data);
+        Credentials::in_file(credentials_file(data))
+    }
+
+    /// The key in a file.
+    pub fn in_file(path: PathBuf) -> Result<Credentials, ClientError> {
         let mut text = String::new();
         let read = File::open(&path).and_then(|file| {
             file.take(limits::CREDENTIALS_FILE_BYTES_MAX)

@@ -239,8 +239,8 @@ mod tests {
             ),
             (
                 "GetDistributionTenant",
-                json!({ "Identifier": "arn:aws:cloudfront::123456789012:distribution-tenant/dt_1" }),
-                "…distribution-tenant/dt_1",
+                json!({ "Identifier": "arn:aws:cloudfront::1:distribution-tenant/dt_1" }),
+                "arn:aws:cloudfront::1:distribution-tenant/dt_1",
             ),
             (
                 "TagResource",
