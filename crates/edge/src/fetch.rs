@@ -387,6 +387,10 @@ impl Flight<'_, '_> {
 
     /// Serves what is stored, since the origin fails, and lets the origin alone for a while
     /// (spec §4.7). Gives the flight back when too little is stored.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the flight goes back to where it was, and only when the origin fails"
+    )]
     fn stale_on_error(self, status: u16) -> Result<Reply, Self> {
         let (worker, exchange) = (self.worker, self.exchange);
         let Some((stale, _)) = &self.stale else {
