@@ -428,7 +428,9 @@ impl Serving<'_> {
             .take();
         let stopping = tokio::task::spawn_blocking(move || {
             drop(following);
-            edge.map(Edge::stop);
+            if let Some(edge) = edge {
+                edge.stop();
+            }
         });
         tokio::select! {
             _ = stopping => ExitCode::SUCCESS,
