@@ -342,13 +342,15 @@ impl Control {
     }
 
     /// Runs an operation, again if another changed what it is based on, and records a failure.
+    ///
+    /// Calls that meet others again and again go one after the other: then the one whose turn it
+    /// is meets newcomers alone, and each comes to its end however many there are. (An operation
+    /// that runs another one tells of its conflicts itself, so that nobody waits for his own turn.)
     pub(crate) async fn run(&self, call: &Call<'_>, run: Run) -> Answer {
-        let mut answer: Result<Reply, Failure> = Err(Failure::Conflict);
-        for _ in 0..limits::CONFLICT_ATTEMPTS_MAX {
-            answer = run(call).await;
-            if !matches!(answer, Err(Failure::Conflict)) {
-                break;
-            }
+        let mut answer = attempt(call, run, limits::CONFLICT_ATTEMPTS_AT_ONCE).await;
+        if matches!(answer, Err(Failure::Conflict)) {
+            let _turn = self.turn.lock().await;
+            answer = attempt(call, run, limits::CONFLICT_ATTEMPTS_MAX).await;
         }
         let error = match answer {
             Ok(reply) => return Ok(reply),
@@ -388,6 +390,18 @@ impl Admitted<'_> {
             now_ms: self.now_ms,
         }
     }
+}
+
+/// Runs an operation until it meets no other, at most so often.
+async fn attempt(call: &Call<'_>, run: Run, most: usize) -> Answer {
+    let mut answer: Result<Reply, Failure> = Err(Failure::Conflict);
+    for _ in 0..most {
+        answer = run(call).await;
+        if !matches!(answer, Err(Failure::Conflict)) {
+            break;
+        }
+    }
+    answer
 }
 
 pub(crate) fn text_headers(parts: &http::request::Parts) -> Vec<(&str, &str)> {

@@ -4,7 +4,7 @@
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
 //! signature, permission, input by the service's model, then the operation, which reads and
 //! commits documents in the store. There may be many: all that one keeps of its own is a memory of
-//! the requests that it has taken. What it does not do: listen on sockets, serve viewers, know who
+//! the requests that it has taken, and whose turn it is when calls meet. What it does not do: listen on sockets, serve viewers, know who
 //! is connected. Nodes learn of changes from the store alone; whether a distribution can be served
 //! is asked of [`SiteCheck`].
 //!
@@ -89,6 +89,8 @@ pub struct Control {
     signatures: sigv4::Verifier,
     /// Requests that changed something.
     seen: Mutex<sigv4::ReplayGuard>,
+    /// Whose turn it is of those that met others: `Control::run`.
+    turn: tokio::sync::Mutex<()>,
     /// Audit records that were written, for `audit::sweep`.
     records: AtomicU64,
 }
@@ -108,6 +110,7 @@ impl Control {
             node,
             signatures: sigv4::Verifier::default(),
             seen: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             records: AtomicU64::new(0),
         }
     }

@@ -4,7 +4,10 @@
 /// key value store, 3 MB.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 
-/// A call whose transaction meets another's is run again so often.
+/// A call whose transaction meets another's is run so often beside others,
+pub const CONFLICT_ATTEMPTS_AT_ONCE: usize = 3;
+
+/// and then, when it is its turn among such calls, so often.
 pub const CONFLICT_ATTEMPTS_MAX: usize = 50;
 
 /// Past versions that are kept of a resource.

@@ -87,3 +87,31 @@ async fn a_policy_is_not_deleted_under_a_distribution_that_is_being_made() {
         assert_ne!(created.is_ok(), deleted.is_ok(), "round {number}");
     }
 }
+
+#[tokio::test]
+async fn all_of_many_invalidations_at_once_are_taken() {
+    let world = Arc::new(World::new());
+    let id = made(&world, "r", |_| ()).await;
+    let inputs = (0..300).map(|number| {
+        let batch = json!({
+            "CallerReference": format!("{number}"),
+            "Paths": { "Quantity": 1, "Items": [format!("/{number}")] },
+        });
+        json!({ "DistributionId": id, "InvalidationBatch": batch })
+    });
+    let outcomes = outcomes(&world, "CreateInvalidation", inputs).await;
+    assert_eq!(outcomes, [(200, 300)]);
+}
+
+#[tokio::test]
+async fn all_of_many_creations_in_one_collection_are_taken() {
+    let world = Arc::new(World::new());
+    let inputs = (0..100).map(|number| {
+        json!({ "OriginAccessControlConfig": {
+            "Name": format!("{number}"), "SigningProtocol": "sigv4",
+            "SigningBehavior": "always", "OriginAccessControlOriginType": "s3",
+        }})
+    });
+    let outcomes = outcomes(&world, "CreateOriginAccessControl", inputs).await;
+    assert_eq!(outcomes, [(200, 100)]);
+}
