@@ -454,3 +454,45 @@ async fn a_domain_moves_from_a_distribution_to_a_tenant() {
     let got = world.ok("GetDistributionTenantByDomain", input).await;
     assert_eq!(got["DistributionTenant"]["Id"], id);
 }
+
+/// Names of hosts, from one number to another.
+fn hosts(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers
+        .map(|number| format!("h{number}.example.com"))
+        .collect()
+}
+
+#[tokio::test]
+async fn more_than_half_of_a_hundred_aliases_change_at_once() {
+    let world = World::new();
+    let of = |hosts: &[String]| json!({ "Quantity": hosts.len(), "Items": hosts });
+    let id = made(&world, "r", |c| c["Aliases"] = of(&hosts(0..100))).await;
+    let input = updated(&world, &id, |c| c["Aliases"] = of(&hosts(56..156))).await;
+    refused(
+        &world,
+        "UpdateDistribution",
+        input,
+        (400, "InvalidArgument"),
+    )
+    .await;
+    let input = updated(&world, &id, |c| c["Aliases"] = of(&hosts(55..155))).await;
+    world.ok("UpdateDistribution", input).await;
+    let input = disabled(&world, &id).await;
+    world.ok("DeleteDistribution", input).await;
+}
+
+#[tokio::test]
+async fn no_domain_moves_to_a_tenant_that_is_full() {
+    let world = World::new();
+    let template = made(&world, "t", |c| c["ConnectionMode"] = "tenant-only".into()).await;
+    let domains = hosts(0..100).into_iter();
+    let domains: Vec<_> = domains.map(|host| json!({ "Domain": host })).collect();
+    let tenant = json!({ "DistributionId": template, "Name": "tenant", "Domains": domains });
+    let tenant = world.ok("CreateDistributionTenant", tenant).await;
+    let input = json!({
+        "Domain": "a.example.com", "IfMatch": tenant["ETag"],
+        "TargetResource": { "DistributionTenantId": tenant["DistributionTenant"]["Id"] },
+    });
+    let error = (400, "InvalidArgument");
+    refused(&world, "UpdateDomainAssociation", input, error).await;
+}

@@ -8,6 +8,7 @@ use documents::keys;
 use shapes::cloudfront::{self as cf, error};
 use shapes::schema::ErrorShape;
 
+use super::limits::ALIASES_CHANGED_MAX;
 use crate::call::Call;
 use crate::change::Change;
 use crate::error::Failure;
@@ -52,6 +53,8 @@ pub async fn transfer(
     let old = old.map(of).unwrap_or_default();
     let new = new.map(of).unwrap_or_default();
     let taken: Vec<&Claim> = new.difference(&old).collect();
+    let given_up: Vec<&Claim> = old.difference(&new).collect();
+    check_number(&taken, &given_up)?;
     let claim_keys: Vec<String> = taken
         .iter()
         .map(|(kind, what)| keys::claim(kind, what))
@@ -63,10 +66,26 @@ pub async fn transfer(
         }
         change = change.claim(kind, what, id);
     }
-    for (kind, what) in old.difference(&new) {
+    for (kind, what) in given_up {
         change = change.release(kind, what);
     }
     Ok(change)
+}
+
+/// Each is a write of one transaction, which has room for so many.
+fn check_number(taken: &[&Claim], given_up: &[&Claim]) -> Result<(), Failure> {
+    let names = |claims: &[&Claim]| claims.iter().filter(|(kind, _)| *kind == HOST_NAME).count();
+    let (taken, given_up) = (names(taken), names(given_up));
+    match taken + given_up <= ALIASES_CHANGED_MAX {
+        true => Ok(()),
+        false => Err(Failure::api(
+            &error::INVALID_ARGUMENT,
+            format!(
+                "Aliases: {taken} are taken and {given_up} given up; one update may change \
+                 {ALIASES_CHANGED_MAX} of them."
+            ),
+        )),
+    }
 }
 
 async fn read(call: &Call<'_>, keys: &[String]) -> Result<Vec<Option<String>>, Failure> {

@@ -1,7 +1,7 @@
 //! Host names: who has one, and moving it from one to another in one transaction (spec §1.7).
 //!
 //! AWS asks the DNS (a TXT record) whether a name may be moved to a distribution. Here both are
-//! one owner's, and nothing is asked.
+//! one owner's, and nothing is asked; but the caller must be allowed the same for both.
 
 use documents::tenant::Tenant;
 use documents::{Resource, keys};
@@ -13,6 +13,7 @@ use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::cloudfront::tenant;
 use crate::error::Failure;
+use crate::limits;
 use crate::resource::{self, Paged, Stored};
 
 /// What can have host names.
@@ -69,6 +70,11 @@ impl Holder {
             Holder::Tenant(stored) => {
                 let mut config = stored.resource.config.clone();
                 edit(&mut config.domains);
+                let (count, most) = (config.domains.len(), limits::TENANT_DOMAINS_MAX);
+                if count > most.max(stored.resource.config.domains.len()) {
+                    let message = format!("It would have {count} domains; at most {most} may be.");
+                    return Err(Failure::api(&error::INVALID_ARGUMENT, message));
+                }
                 let next: Resource<Tenant> = stored.next_version(call, config);
                 let change = change
                     .about(tenant::KIND.cfn_type, &next.id)
@@ -77,6 +83,14 @@ impl Holder {
                 Ok((change, next.etag))
             }
         }
+    }
+
+    fn arn(&self, call: &Call<'_>) -> String {
+        let resource = match self {
+            Holder::Distribution(stored) => format!("distribution/{}", stored.resource.id),
+            Holder::Tenant(stored) => format!("distribution-tenant/{}", stored.resource.id),
+        };
+        call.control.arn(&resource)
     }
 
     fn collection(&self) -> &'static str {
@@ -112,6 +126,9 @@ async fn transfer(
     let mut collections = vec![target.collection()];
     if let Some(owner) = owner {
         let source = Holder::load(call, &owner).await?;
+        // It is changed as the target is.
+        let action = format!("cloudfront:{}", call.operation.name);
+        call.caller.permit(&action, &source.arn(call))?;
         if is_source_disabled && source.is_enabled() {
             let message = format!("{owner} has '{domain}' and is enabled: disable it first.");
             return Err(Failure::api(&error::ILLEGAL_UPDATE, message));
