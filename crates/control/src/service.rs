@@ -47,11 +47,12 @@ pub(crate) const fn stored(operation: &'static str, note: &'static str, run: Run
     }
 }
 
-/// Whether an operation changes nothing, by its name, as AWS names them.
+/// Whether an operation changes nothing, by its name, as AWS names them, or we.
 pub fn is_read_only(operation: &str) -> bool {
-    ["Get", "List", "Describe", "Lookup", "Verify", "Test"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
+    const VERBS: [&str; 8] = [
+        "Get", "List", "Describe", "Lookup", "Verify", "Test", "Explain", "History",
+    ];
+    VERBS.iter().any(|verb| operation.starts_with(verb))
 }
 
 /// A member of an input, as text.

@@ -279,3 +279,19 @@ async fn parameters_that_are_too_long_are_left_out() {
     assert_eq!(parameters["omitted"], true);
     assert!(parameters["originalSize"].as_u64().unwrap() > 100_000);
 }
+
+#[tokio::test]
+async fn questions_that_fail_are_no_changes() {
+    let world = World::new();
+    let root = world.root().await;
+    for (operation, input) in [
+        ("History", json!({ "Id": "nothing" })),
+        ("Explain", json!({ "Url": "http://a.example.com/" })),
+    ] {
+        let told = world
+            .ask(&Ask::json("warmfront", operation, input), &root)
+            .await;
+        assert!(told.status >= 400, "{}", told.text);
+    }
+    assert_eq!(world.content("audit/").await, "");
+}
