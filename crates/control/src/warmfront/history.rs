@@ -185,7 +185,7 @@ impl Update {
 }
 
 impl Subject {
-    /// Number, document and content of each version that is kept, the oldest first.
+    /// Number, document and content of each version that is kept, in the order of their making.
     async fn versions(&self, call: &Call<'_>) -> Result<Vec<(u64, Document, Past)>, Failure> {
         let prefix = keys::versions(&self.key);
         let mut versions = Vec::new();
@@ -198,6 +198,8 @@ impl Subject {
             let past = decode(&document.key, &document.value)?;
             versions.push((number, document, past));
         }
+        // One that was made again under its name counts its versions anew.
+        versions.sort_by_key(|(_, document, _)| document.modified);
         Ok(versions)
     }
 }

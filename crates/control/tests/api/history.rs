@@ -285,3 +285,29 @@ async fn an_api_without_an_edge_explains_nothing() {
     assert_eq!(told.error(), (409, "NoEdgeHere".to_owned()));
     assert!(told.text.contains("edge"), "{}", told.text);
 }
+
+#[tokio::test]
+async fn what_is_made_again_under_its_name_is_the_newest_version() {
+    let world = World::new();
+    let root = world.root().await;
+    let kinesis = json!({
+        "RoleARN": "arn:aws:iam::123456789012:role/r",
+        "StreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+    });
+    let config = json!({
+        "Name": "log", "SamplingRate": 1, "Fields": ["timestamp"],
+        "EndPoints": [{ "StreamType": "Kinesis", "KinesisStreamConfig": kinesis }],
+    });
+    world.ok("CreateRealtimeLogConfig", config.clone()).await;
+    world
+        .ok("DeleteRealtimeLogConfig", json!({ "Name": "log" }))
+        .await;
+    world.ok("CreateRealtimeLogConfig", config).await;
+    let told = history(&world, &root, "log").await.json();
+    let versions = told["Versions"].as_array().unwrap().iter();
+    let operations: Vec<_> = versions.map(|version| &version["Operation"]).collect();
+    assert_eq!(
+        operations,
+        ["CreateRealtimeLogConfig", "DeleteRealtimeLogConfig"]
+    );
+}
