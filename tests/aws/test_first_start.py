@@ -68,6 +68,19 @@ class FirstStart(AwsCase):
         done = aws(environment, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
         self.assertEqual(done.stdout.strip(), "arn:aws:iam::210987654321:user/deploy", done.stderr)
 
+    def test_iam_answers_what_clients_ask_at_their_start(self):
+        iam = self.server.client("iam")
+        self.assertEqual(iam.get_user()["User"]["Arn"], "arn:aws:iam::210987654321:root")
+        self.assertEqual(iam.list_roles()["Roles"], [])
+        self.assertEqual(iam.list_account_aliases()["AccountAliases"], [])
+        for code, call, parameters in (
+            ("NoSuchEntity", iam.get_user, {"UserName": "somebody"}),
+            ("NotImplemented", iam.list_users, {}),
+            ("NotImplemented", self.server.client("sts").get_session_token, {}),
+            ("NotImplemented", self.server.client("cloudtrail").describe_trails, {}),
+        ):
+            self.refused(code, call, **parameters)
+
     def test_an_account_that_is_none_is_refused_by_name(self):
         done = processes.run_warmfront(
             "serve", "--account-id", "12345", "--data", self.directory("wrong"))
