@@ -3,6 +3,7 @@
 //! A store lies under its id, which its ARN holds; clients of this API name it by its name.
 
 use documents::{Resource, keys};
+use serde_json::Value;
 use shapes::Timestamp;
 use shapes::cloudfront::{self as cf, error};
 
@@ -109,6 +110,14 @@ fn output(call: &Call<'_>, store: &Resource<Config>) -> cf::KeyValueStore {
     }
 }
 
+/// A store that was made without a comment has none in answers, though AWS's model requires one:
+/// to Terraform's provider an empty one is another value than the one that it has set.
+fn leave_out_comment(told: &mut Value, store: &Resource<Config>) {
+    if let (None, Some(members)) = (&store.config.comment, told.as_object_mut()) {
+        members.remove("Comment");
+    }
+}
+
 async fn load(call: &Call<'_>, name: &str) -> Result<Stored<Config>, Failure> {
     let id = call.claimed(NAME_CLAIM, name).await?;
     KIND.load(call, &id.ok_or_else(|| KIND.missing(name))?)
@@ -133,20 +142,24 @@ async fn create(call: &Call<'_>) -> Answer {
     let change = FAMILY.creation(call, &store).await?;
     let change = tags::attach(change, &arn(call, &store.id), input.tags.as_ref())?;
     call.commit(key_values::begin(change, &store)).await?;
-    Ok(Reply::of(&cf::CreateKeyValueStoreResult {
+    let mut reply = Reply::of(&cf::CreateKeyValueStoreResult {
         location: Some(super::location("key-value-store", &store.config.name)),
         etag: Some(store.etag.clone()),
         key_value_store: Some(output(call, &store)),
-    }))
+    });
+    leave_out_comment(&mut reply.output["KeyValueStore"], &store);
+    Ok(reply)
 }
 
 async fn describe(call: &Call<'_>) -> Answer {
     let input: cf::DescribeKeyValueStoreRequest = call.input()?;
     let store = load(call, &input.name).await?.resource;
-    Ok(Reply::of(&cf::DescribeKeyValueStoreResult {
+    let mut reply = Reply::of(&cf::DescribeKeyValueStoreResult {
         key_value_store: Some(output(call, &store)),
-        etag: Some(store.etag),
-    }))
+        etag: Some(store.etag.clone()),
+    });
+    leave_out_comment(&mut reply.output["KeyValueStore"], &store);
+    Ok(reply)
 }
 
 async fn update(call: &Call<'_>) -> Answer {
@@ -195,12 +208,19 @@ async fn list(call: &Call<'_>) -> Answer {
     let (marker, max_items) = (input.marker.as_deref(), input.max_items.as_deref());
     let page = resource::page(stores, |store| &store.config.name, marker, max_items)?;
     let items: Vec<_> = page.items.iter().map(|store| output(call, store)).collect();
-    Ok(Reply::of(&cf::ListKeyValueStoresResult {
+    let mut reply = Reply::of(&cf::ListKeyValueStoresResult {
         key_value_store_list: Some(cf::KeyValueStoreList {
             next_marker: page.next_marker,
             max_items: page.max_items,
             quantity: items.len() as i32,
             items: Some(items),
         }),
-    }))
+    });
+    for (index, store) in page.items.iter().enumerate() {
+        leave_out_comment(
+            &mut reply.output["KeyValueStoreList"]["Items"][index],
+            store,
+        );
+    }
+    Ok(reply)
 }

@@ -49,6 +49,33 @@ async fn a_store_is_ready_as_soon_as_it_is_made() {
 }
 
 #[tokio::test]
+async fn a_store_made_without_a_comment_has_none_in_any_answer() {
+    let world = World::new();
+    let made = created(&world, "none").await;
+    let empty = json!({ "Name": "empty", "Comment": "" });
+    let empty = world.ok("CreateKeyValueStore", empty).await;
+    let described = world
+        .ok("DescribeKeyValueStore", json!({ "Name": "none" }))
+        .await;
+    let list = world.ok("ListKeyValueStores", json!({})).await;
+    let items = list["KeyValueStoreList"]["Items"].as_array().unwrap();
+    let listed = |name| items.iter().find(|store| store["Name"] == name).unwrap();
+    for none in [
+        &made["KeyValueStore"],
+        &described["KeyValueStore"],
+        listed("none"),
+    ] {
+        assert_eq!((&none["Name"], none.get("Comment")), (&json!("none"), None));
+    }
+    for empty in [&empty["KeyValueStore"], listed("empty")] {
+        assert_eq!(
+            (&empty["Name"], &empty["Comment"]),
+            (&json!("empty"), &json!(""))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_comment_is_changed_by_who_knows_the_etag() {
     let world = World::new();
     let created = created(&world, "s").await;
