@@ -50,16 +50,8 @@ pub(crate) fn needs(
             need("CreateStreamingDistribution", resource.clone()),
             need("TagResource", resource),
         ],
-        "UpdateDistributionWithStagingConfig" => {
-            let mut needs = vec![need("UpdateDistribution", resource)];
-            if let Some(staging) = text(input, "StagingDistributionId") {
-                needs.push(need(
-                    "GetDistribution",
-                    arn(&format!("distribution/{staging}")),
-                ));
-            }
-            needs
-        }
+        // What it reads besides is not known before the policy is read: it is asked for there.
+        "UpdateDistributionWithStagingConfig" => vec![need("UpdateDistribution", resource)],
         "CopyDistribution" => vec![
             need("CopyDistribution", resource.clone()),
             need("GetDistribution", resource),
@@ -303,13 +295,10 @@ mod tests {
                 "UpdateDistributionWithStagingConfig",
                 json!({ "Id": "E1", "StagingDistributionId": "E2" })
             ),
-            [
-                (
-                    "UpdateDistribution".to_owned(),
-                    "…distribution/E1".to_owned()
-                ),
-                ("GetDistribution".to_owned(), "…distribution/E2".to_owned()),
-            ]
+            [(
+                "UpdateDistribution".to_owned(),
+                "…distribution/E1".to_owned()
+            )]
         );
     }
 

@@ -1,5 +1,6 @@
 //! Staging distributions and the policies that send traffic to them.
 
+use control::identity::Policy;
 use serde_json::{Value, json};
 
 use crate::distributions::{aliases, disabled, made, updated};
@@ -345,4 +346,30 @@ async fn only_the_staging_distribution_of_the_policy_is_promoted() {
         "IfMatch": format!("{primary_etag},{other_etag}"),
     });
     refused(&world, operation, input, (400, "InvalidArgument")).await;
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_staging_distribution_does_not_promote_it() {
+    let mut world = World::new();
+    let deployment = deployment(&world).await;
+    attach(&world, &deployment).await;
+    let (primary, staging) = (&deployment.primary, &deployment.staging);
+    let if_match = format!(
+        "{},{}",
+        etag(&world, primary).await,
+        etag(&world, staging).await
+    );
+    let arn = format!("arn:aws:cloudfront::123456789012:distribution/{staging}");
+    let document = json!({ "Statement": [
+        { "Effect": "Allow", "Action": "*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "cloudfront:GetDistribution", "Resource": arn },
+    ]});
+    world.caller.policy = Policy::parse(&document.to_string()).unwrap();
+    for named in [json!(staging), Value::Null] {
+        let input = json!({
+            "Id": primary, "StagingDistributionId": named, "IfMatch": if_match,
+        });
+        let operation = "UpdateDistributionWithStagingConfig";
+        refused(&world, operation, input, (403, "AccessDenied")).await;
+    }
 }
