@@ -131,6 +131,9 @@ class Server(processes.Process):
         super().__init__("warmfront", command, self.directory)
 
         def is_up():
+            # While it was down, its port may have been lent to somebody's outgoing connection.
+            if self.child.poll() is not None and "nobody else listens on" in self.output():
+                processes.Process.__init__(self, "warmfront", command, self.directory)
             self.check_runs()
             return "metrics" in self.stdout_path.read_text() and self.has_health()
 

@@ -264,9 +264,11 @@ class Apart(AwsCase):
         self.etcd.kill()
         new = self.node("edge")
         self.assertEqual(new.get(made["DomainName"]).status, 403, "it knows of nothing")
+        processes.eventually("its word of it", lambda: "store is away" in new.log())
         self.restart_etcd()
         processes.eventually("what the store says", lambda: new.get(
             made["DomainName"]).status == 200, secs=30)
+        processes.eventually("its word of it", lambda: "store is back" in new.log())
         told = new.log()
         self.assertEqual((told.count("store is away"), told.count("store is back")), (1, 1), told)
 
