@@ -41,7 +41,8 @@ impl Pattern {
 /// One invalidation, as it can be told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ban {
-    /// The store's revision that it was made at.
+    /// The store's revision that it was made at; on a node, at least one more than that of the ban
+    /// before it.
     pub revision: u64,
     /// `I…`.
     pub id: Arc<str>,

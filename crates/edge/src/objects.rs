@@ -24,7 +24,7 @@ use parking_lot::RwLock;
 pub(crate) struct Objects {
     ram: RamStore,
     bans: RwLock<Bans>,
-    /// Revision of the newest ban.
+    /// Revision of the newest ban, as this node counts.
     newest: AtomicU64,
     /// Whether the store may hold what is banned.
     is_unswept: AtomicBool,
@@ -95,8 +95,15 @@ impl Objects {
     }
 
     /// Bans; when this returns, no look-up gives what is banned.
+    ///
+    /// Each ban counts as newer than all before it, whatever the store's revision of it: several
+    /// may have the same, and a store that was put back to an earlier state begins again.
     pub fn ban(&self, scope: u32, patterns: impl Iterator<Item = Pattern>, ban: &Ban) {
         let mut bans = self.bans.write();
+        let ban = Ban {
+            revision: ban.revision.max(bans.newest() + 1),
+            ..ban.clone()
+        };
         for pattern in patterns {
             bans.add(scope, pattern, ban.clone());
         }
@@ -209,5 +216,25 @@ mod tests {
             Inserted::Stored
         );
         assert!(objects.get(&CacheKey::from_bits(1)).is_some());
+    }
+
+    /// An invalidation of a template is one for each of its tenants, all of one revision; and the
+    /// revisions of a store that was put back to an earlier state begin again.
+    #[test]
+    fn what_is_stored_before_a_ban_is_banned_whatever_the_bans_revision() {
+        for (first, second) in [(5, 5), (5, 3)] {
+            let objects = objects();
+            let other = Ban {
+                revision: first,
+                id: "I1".into(),
+                at_ms: 0,
+            };
+            objects.ban(2, std::iter::once(Pattern::parse("/a")), &other);
+            let takeoff = objects.takeoff(1, b"/a");
+            objects.insert(object(1, "/a", takeoff.revision));
+            ban(&objects, "/a", second);
+            assert!(objects.get(&CacheKey::from_bits(1)).is_none());
+            assert_eq!(objects.sweep(), 1);
+        }
     }
 }
