@@ -100,10 +100,16 @@ impl Updates {
             .map(|served| served.site.default_root_path.clone())
             .filter(|root| !root.is_empty());
         drop(sites);
-        // Objects lie under the path that `/` stands for.
-        let root_is_meant = |item: &str| (item == "/").then_some(root.as_deref()).flatten();
+        // Objects lie under the path that `/` stands for, with the query.
+        let at_root = |item: &str| {
+            let query = item.strip_prefix('/')?;
+            let is_root = query.is_empty() || query.starts_with('?');
+            root.as_ref()
+                .filter(|_| is_root)
+                .map(|root| format!("{root}{query}"))
+        };
         let patterns = items.flat_map(|item| {
-            let root = root_is_meant(item).map(Pattern::parse);
+            let root = at_root(item).map(|item| Pattern::parse(&item));
             std::iter::once(Pattern::parse(item)).chain(root)
         });
         self.shared.store.ban(scope_of(distribution), patterns, ban);

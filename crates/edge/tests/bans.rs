@@ -81,6 +81,24 @@ fn the_root_means_the_default_root_object_too() {
 }
 
 #[test]
+fn the_root_with_a_query_means_the_default_root_object_with_it() {
+    let origin = counting(&[("Cache-Control", "max-age=1000")]);
+    let mut config = distribution(origin.address);
+    config["DefaultRootObject"] = json!("index.html");
+    let world = World::new(&config);
+    for path in ["/?q=1", "/?q=2", "/"] {
+        world.get(path, &[]);
+    }
+    ban(&world, &["/?q=1"], 1);
+    assert_eq!(world.get("/?q=1", &[]).cache(), "Miss");
+    assert_eq!(world.get("/?q=2", &[]).cache(), "Hit");
+    ban(&world, &["/?*"], 2);
+    assert_eq!(world.get("/?q=1", &[]).cache(), "Miss");
+    assert_eq!(world.get("/?q=2", &[]).cache(), "Miss");
+    assert_eq!(world.get("/", &[]).cache(), "Hit");
+}
+
+#[test]
 fn a_tag_bans_every_object_that_has_it() {
     let origin = Origin::scripted(|asked, number, stream| {
         let tags = asked.target.trim_start_matches('/').replace('-', ", ");
