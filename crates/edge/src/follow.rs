@@ -186,25 +186,14 @@ impl Task {
         if plan.gone.is_empty() && plan.sites.is_empty() {
             return;
         }
-        let ids: Vec<String> = plan.sites.iter().map(|site| site.id.clone()).collect();
-        match self.updates.update(&plan.gone, plan.sites) {
-            Ok(()) => tracing::info!(changed = ids.len(), gone = plan.gone.len(), "sites"),
-            // One of them cannot be served beside the others: find out which.
-            Err(error) if ids.len() == 1 => {
-                let _ = self.updates.update(&plan.gone, Vec::new());
-                self.follower.sites.refuse(&ids[0], error.to_string());
-            }
-            Err(_) => {
-                let _ = self.updates.update(&plan.gone, Vec::new());
-                for id in ids {
-                    let Some(Ok(site)) = self.follower.sites.site(&id) else {
-                        continue;
-                    };
-                    if let Err(error) = self.updates.update(&[], vec![site]) {
-                        self.follower.sites.refuse(&id, error.to_string());
-                    }
-                }
-            }
+        let mut ids: Vec<String> = plan.sites.iter().map(|site| site.id.clone()).collect();
+        tracing::info!(changed = ids.len(), gone = plan.gone.len(), "sites");
+        let refused = self.updates.update_each(&plan.gone, plan.sites);
+        ids.retain(|id| refused.iter().all(|(other, _)| other != id));
+        let sites = &mut self.follower.sites;
+        sites.accept(&ids);
+        for (id, error) in refused {
+            sites.refuse(&id, error.to_string());
         }
     }
 

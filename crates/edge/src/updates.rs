@@ -1,6 +1,6 @@
 //! Changes of what an edge serves, while it serves: sites come and go, and bans take hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -63,13 +63,69 @@ impl Updates {
             let id = site.id.clone();
             next.insert(id, Arc::new(self.serve(site)?));
         }
-        let all: Vec<Arc<Served>> = next.values().cloned().collect();
-        let directory = Directory::new(&all)?;
+        let directory = Directory::new(&all(&next))?;
+        self.go_over(&mut served, next, directory);
+        Ok(())
+    }
+
+    /// The same, but what cannot be served is left out, with the reason, and whatever had its id
+    /// before serves on. Of two that want one name, who has it keeps it.
+    pub(crate) fn update_each(
+        &self,
+        gone: &[String],
+        sites: Vec<Site>,
+    ) -> Vec<(String, UpdateError)> {
+        let mut served = self.sites.lock();
+        let mut old = served.clone();
+        for id in gone {
+            old.remove(id);
+        }
+        let (mut next, mut new, mut refused) = (old.clone(), BTreeSet::new(), Vec::new());
+        for site in sites {
+            let id = site.id.clone();
+            match self.serve(site) {
+                Ok(site) => {
+                    next.insert(id.clone(), Arc::new(site));
+                    new.insert(id);
+                }
+                Err(error) => refused.push((id, error)),
+            }
+        }
+        // What is old has no conflict, so that each turn makes one of the new ones old.
+        let directory = loop {
+            let conflict = match Directory::new(&all(&next)) {
+                Ok(directory) => break directory,
+                Err(conflict) => conflict,
+            };
+            let has_it = old
+                .get(&conflict.second)
+                .is_some_and(|served| served.site.has_name(&conflict.name));
+            let is_first = !new.contains(&conflict.second) || has_it;
+            let id = match is_first && new.contains(&conflict.first) {
+                true => conflict.first.clone(),
+                false => conflict.second.clone(),
+            };
+            new.remove(&id);
+            match old.get(&id) {
+                Some(old) => next.insert(id.clone(), Arc::clone(old)),
+                None => next.remove(&id),
+            };
+            refused.push((id, conflict.into()));
+        };
+        self.go_over(&mut served, next, directory);
+        refused
+    }
+
+    fn go_over(
+        &self,
+        served: &mut BTreeMap<String, Arc<Served>>,
+        next: BTreeMap<String, Arc<Served>>,
+        directory: Directory,
+    ) {
         self.shared.directory.store(Arc::new(directory));
         *served = next;
         let registry = &self.shared.registry;
         registry.retain(|id| served.contains_key(id));
-        Ok(())
     }
 
     fn serve(&self, site: Site) -> Result<Served, UpdateError> {
@@ -120,4 +176,8 @@ impl Updates {
     pub(crate) fn wake_upkeep(&self) {
         let _ = self.upkeep.try_send(());
     }
+}
+
+fn all(sites: &BTreeMap<String, Arc<Served>>) -> Vec<Arc<Served>> {
+    sites.values().cloned().collect()
 }

@@ -19,6 +19,8 @@ pub(crate) struct Sites {
     groups: HashMap<String, ConnectionGroup>,
     /// Documents that cannot be served, by key.
     refused: BTreeMap<String, Refusal>,
+    /// Ids of those that compile, but cannot be served beside the others; any change may mend that.
+    waiting: BTreeSet<String>,
 }
 
 struct Distribution {
@@ -61,6 +63,7 @@ impl Sites {
             tenants: HashMap::new(),
             groups: HashMap::new(),
             refused: BTreeMap::new(),
+            waiting: BTreeSet::new(),
         }
     }
 
@@ -71,14 +74,37 @@ impl Sites {
 
     /// Notes that the edge did not take a site.
     pub fn refuse(&mut self, id: &str, message: String) {
+        self.waiting.insert(id.to_owned());
+        self.note(id, message);
+    }
+
+    fn note(&mut self, id: &str, message: String) {
+        let Some((key, revision)) = self.document(id) else {
+            return;
+        };
+        let refusal = Refusal { revision, message };
+        match self.refused.get(&key) {
+            // A newer document could not even be read; that is what there is to say.
+            Some(known) if known.revision > revision => return,
+            Some(known) if *known == refusal => return,
+            _ => {}
+        }
+        tracing::error!(
+            distribution = id,
+            message = refusal.message,
+            "the old site serves on"
+        );
+        self.refused.insert(key, refusal);
+    }
+
+    /// Key and revision of the document that a site is made of.
+    fn document(&self, id: &str) -> Option<(String, u64)> {
         let (collection, revision) = match (self.distributions.get(id), self.tenants.get(id)) {
             (Some(distribution), _) => (keys::DISTRIBUTION, distribution.revision),
             (None, Some(instance)) => (keys::DISTRIBUTION_TENANT, instance.revision),
-            (None, None) => return,
+            (None, None) => return None,
         };
-        tracing::error!(distribution = id, message, "the old site serves on");
-        let key = keys::resource(collection, id);
-        self.refused.insert(key, Refusal { revision, message });
+        Some((keys::resource(collection, id), revision))
     }
 
     /// Takes up all documents at once, at the start, when there is nothing cached to ban.
@@ -216,12 +242,15 @@ impl Sites {
             keys::DISTRIBUTION => {
                 self.distributions.remove(id);
                 self.refused.remove(key);
+                self.waiting.remove(id);
                 dirty.distributions.remove(id);
+                dirty.tenants.extend(self.tenants_of_template(id));
                 plan.gone.push(id.to_owned());
             }
             keys::DISTRIBUTION_TENANT => {
                 self.tenants.remove(id);
                 self.refused.remove(key);
+                self.waiting.remove(id);
                 dirty.tenants.remove(id);
                 plan.gone.push(id.to_owned());
             }
@@ -255,6 +284,7 @@ impl Sites {
             let config = &distribution.resource.config;
             if config.connection_mode == Some(ConnectionMode::TenantOnly) {
                 // A template is served as its tenants alone.
+                self.waiting.remove(&id);
                 plan.gone.push(id.clone());
                 dirty.tenants.extend(self.tenants_of_template(&id));
                 continue;
@@ -264,20 +294,35 @@ impl Sites {
         for id in dirty.tenants {
             self.compile_one(id, plan);
         }
+        if plan.sites.is_empty() && plan.gone.is_empty() {
+            return;
+        }
+        // What they wait for may be free now.
+        for id in std::mem::take(&mut self.waiting) {
+            self.compile_one(id, plan);
+        }
     }
 
     fn compile_one(&mut self, id: String, plan: &mut Plan) {
+        self.waiting.remove(&id);
         // It may have come back in the same change.
         plan.gone.retain(|gone| *gone != id);
         match self.site(&id) {
-            Some(Ok(site)) => {
-                for collection in [keys::DISTRIBUTION, keys::DISTRIBUTION_TENANT] {
-                    self.refused.remove(&keys::resource(collection, &id));
-                }
-                plan.sites.push(site);
+            Some(Ok(site)) => plan.sites.push(site),
+            Some(Err(message)) => self.note(&id, message),
+            None => plan.gone.push(id),
+        }
+    }
+
+    /// Notes that the edge took what it was given, but for what it refuses from here on.
+    pub fn accept(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some((key, revision)) = self.document(id)
+                // A newer document that could not be read is not served by that.
+                && self.refused.get(&key).is_some_and(|known| known.revision <= revision)
+            {
+                self.refused.remove(&key);
             }
-            Some(Err(message)) => self.refuse(&id, message),
-            None => {}
         }
     }
 

@@ -281,6 +281,11 @@ impl Site {
         }
     }
 
+    /// Whether viewers find it under that name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.domain == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
     /// The first behavior whose pattern matches, with its index.
     #[inline]
     pub fn behavior(&self, path: &[u8]) -> (usize, &Behavior) {
