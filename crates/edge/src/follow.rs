@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use documents::{Node, Refusal, encode, keys};
 use store::replica::Replica;
-use store::{Batch, LeaseId, Store, StoreError, Txn};
+use store::{Batch, LeaseId, Outcome, Store, StoreError, Txn};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -69,13 +69,18 @@ impl Follower {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let presence = Presence {
+            store: Arc::clone(&store),
+            node,
+            lease: None,
+            current: None,
+            acknowledged: None,
+        };
         let mut task = Task {
             follower: self,
             updates,
             store,
-            node,
-            lease: None,
-            acknowledged: None,
+            presence,
             is_unsaved: false,
         };
         let thread = std::thread::Builder::new().name("edge-follow".into());
@@ -105,11 +110,15 @@ struct Task {
     follower: Follower,
     updates: Updates,
     store: Arc<dyn Store>,
-    node: Node,
-    lease: Option<LeaseId>,
-    /// What the store knows of this node.
-    acknowledged: Option<(u64, BTreeMap<String, Refusal>)>,
+    presence: Presence,
     is_unsaved: bool,
+}
+
+/// What the loop of a task was woken by.
+enum Event {
+    Changes(Result<Vec<Batch>, StoreError>),
+    RenewalFailed(StoreError),
+    Save,
 }
 
 impl Task {
@@ -119,7 +128,7 @@ impl Task {
             () = self.follow() => {}
         }
         self.save();
-        if let Some(lease) = self.lease {
+        if let Some(lease) = self.presence.lease {
             // The lease ends by itself soon if the store is away.
             let _ = tokio::time::timeout(Duration::from_secs(2), self.store.revoke(lease)).await;
         }
@@ -132,28 +141,47 @@ impl Task {
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut away_since: Option<Instant> = None;
         loop {
-            let outcome = tokio::select! {
-                changes = self.follower.replica.advance(&*self.store) => match changes {
-                    Ok(batches) => {
-                        self.apply(&batches);
-                        self.acknowledge().await
+            let event = {
+                let Follower { replica, sites } = &mut self.follower;
+                // To wait for a change may be broken off; a list would begin again each time.
+                let may_save = self.is_unsaved && replica.is_following();
+                let changes = next_changes(replica, &*self.store);
+                tokio::pin!(changes);
+                loop {
+                    tokio::select! {
+                        changes = &mut changes => break Event::Changes(changes),
+                        _ = renewals.tick() => match self.presence.renew(sites.refused()).await {
+                            // Without one, the store was not asked.
+                            Ok(()) if self.presence.lease.is_some() => {
+                                note_back(&mut away_since);
+                            }
+                            Ok(()) => {}
+                            Err(error) => break Event::RenewalFailed(error),
+                        },
+                        _ = saves.tick(), if may_save => break Event::Save,
                     }
-                    Err(error) => Err(error),
-                },
-                _ = renewals.tick() => self.renew().await,
-                _ = saves.tick() => {
+                }
+            };
+            let outcome = match event {
+                Event::Changes(Ok(batches)) => {
+                    self.apply(&batches);
+                    let Follower { replica, sites } = &self.follower;
+                    self.presence.current = Some(replica.revision().0);
+                    self.presence.acknowledge(sites.refused()).await
+                }
+                Event::Changes(Err(error)) => {
+                    self.presence.current = None;
+                    Err(error)
+                }
+                Event::RenewalFailed(error) => Err(error),
+                Event::Save => {
                     self.save();
                     // That says nothing of the store.
                     continue;
                 }
             };
             match outcome {
-                Ok(()) => {
-                    if let Some(since) = away_since.take() {
-                        let secs = since.elapsed().as_secs();
-                        tracing::info!(secs, "the store is back");
-                    }
-                }
+                Ok(()) => note_back(&mut away_since),
                 Err(error) => {
                     if away_since.is_none() {
                         tracing::warn!(%error, "the store is away; what is served stays as it is");
@@ -197,52 +225,6 @@ impl Task {
         }
     }
 
-    /// Tells the store what is served, if that is news.
-    async fn acknowledge(&mut self) -> Result<(), StoreError> {
-        let applied = self.follower.replica.revision().0;
-        let refused = self.follower.sites.refused();
-        let is_known = self
-            .acknowledged
-            .as_ref()
-            .is_some_and(|(known, known_refused)| *known == applied && known_refused == refused);
-        if is_known {
-            return Ok(());
-        }
-        let lease = match self.lease {
-            Some(lease) => lease,
-            None => *self
-                .lease
-                .insert(self.store.grant(limits::LEASE_SECS).await?),
-        };
-        self.node.applied = applied;
-        self.node.refused.clone_from(refused);
-        let key = keys::node(&self.node.id);
-        let txn = Txn::new().put_leased(key, encode(&self.node), lease);
-        if let Err(error) = self.store.commit(txn).await {
-            // The lease may have ended while the store was away.
-            self.lease = None;
-            self.acknowledged = None;
-            return Err(error);
-        }
-        self.acknowledged = Some((applied, self.node.refused.clone()));
-        Ok(())
-    }
-
-    async fn renew(&mut self) -> Result<(), StoreError> {
-        if let Some(lease) = self.lease
-            && !self.store.renew(lease).await?
-        {
-            self.lease = None;
-            self.acknowledged = None;
-        }
-        // Nothing is said before it is known what the store says: a node that has not caught up
-        // must not hold others' changes for served.
-        match self.follower.replica.revision().0 {
-            0 => Ok(()),
-            _ => self.acknowledge().await,
-        }
-    }
-
     fn save(&mut self) {
         if !std::mem::take(&mut self.is_unsaved) {
             return;
@@ -251,5 +233,85 @@ impl Task {
             tracing::error!(%error, "the node's copy of its store is not saved");
             self.is_unsaved = true;
         }
+    }
+}
+
+/// The next changes; none once it is known that the copy is one of this store.
+async fn next_changes(replica: &mut Replica, store: &dyn Store) -> Result<Vec<Batch>, StoreError> {
+    match replica.is_following() {
+        true => replica.advance(store).await,
+        false => replica.catch_up(store).await,
+    }
+}
+
+fn note_back(away_since: &mut Option<Instant>) {
+    if let Some(since) = away_since.take() {
+        let secs = since.elapsed().as_secs();
+        tracing::info!(secs, "the store is back");
+    }
+}
+
+/// What the store knows of this node.
+struct Presence {
+    store: Arc<dyn Store>,
+    node: Node,
+    lease: Option<LeaseId>,
+    /// The store's revision that is served; nothing while it is not known that the copy is one of
+    /// this store. Nothing is said until then: a node that has not caught up must not hold others'
+    /// changes for served.
+    current: Option<u64>,
+    acknowledged: Option<(u64, BTreeMap<String, Refusal>)>,
+}
+
+impl Presence {
+    /// Tells the store what is served, if that is news.
+    async fn acknowledge(&mut self, refused: &BTreeMap<String, Refusal>) -> Result<(), StoreError> {
+        let Some(applied) = self.current else {
+            return Ok(());
+        };
+        let is_known = self
+            .acknowledged
+            .as_ref()
+            .is_some_and(|(known, known_refused)| *known == applied && known_refused == refused);
+        if is_known {
+            return Ok(());
+        }
+        self.node.applied = applied;
+        self.node.refused.clone_from(refused);
+        self.acknowledged = None;
+        // The lease may have ended while the store was away; the second is a new one.
+        for _ in 0..2 {
+            let lease = match self.lease {
+                Some(lease) => lease,
+                None => *self
+                    .lease
+                    .insert(self.store.grant(limits::LEASE_SECS).await?),
+            };
+            let key = keys::node(&self.node.id);
+            let txn = Txn::new().put_leased(key, encode(&self.node), lease);
+            match self.store.commit(txn).await {
+                Ok(Outcome::Committed(_)) => {
+                    self.acknowledged = Some((applied, self.node.refused.clone()));
+                    return Ok(());
+                }
+                Ok(Outcome::Conflict) => self.lease = None,
+                Err(error) => {
+                    self.lease = None;
+                    return Err(error);
+                }
+            }
+        }
+        let reason = "the node's lease ended as soon as it began";
+        Err(StoreError::Unavailable(reason.to_owned()))
+    }
+
+    async fn renew(&mut self, refused: &BTreeMap<String, Refusal>) -> Result<(), StoreError> {
+        if let Some(lease) = self.lease
+            && !self.store.renew(lease).await?
+        {
+            self.lease = None;
+            self.acknowledged = None;
+        }
+        self.acknowledge(refused).await
     }
 }

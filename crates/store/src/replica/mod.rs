@@ -72,9 +72,9 @@ impl Replica {
     pub async fn advance(&mut self, store: &dyn Store) -> Result<Vec<Batch>, StoreError> {
         loop {
             let Follows::Watch(watch) = &mut self.follows else {
-                match self.begin(store).await? {
-                    Some(watch) => self.follows = Follows::Watch(Mutex::new(watch)),
-                    None => return self.list(store).await,
+                let batches = self.catch_up(store).await?;
+                if !self.is_following() {
+                    return Ok(batches);
                 }
                 continue;
             };
@@ -95,6 +95,28 @@ impl Replica {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Whether it is known what is to be heard of next: that what is here was in this store at
+    /// [`Replica::revision`], and that every change since will be told of.
+    pub fn is_following(&self) -> bool {
+        matches!(self.follows, Follows::Watch(_))
+    }
+
+    /// Does the part of [`Replica::advance`] that does not wait for changes: finds out which store
+    /// it is, and begins to follow it or takes over all that is there. After that, what is here was
+    /// in this store at [`Replica::revision`].
+    pub async fn catch_up(&mut self, store: &dyn Store) -> Result<Vec<Batch>, StoreError> {
+        if self.is_following() {
+            return Ok(Vec::new());
+        }
+        match self.begin(store).await? {
+            Some(watch) => {
+                self.follows = Follows::Watch(Mutex::new(watch));
+                Ok(Vec::new())
+            }
+            None => self.list(store).await,
         }
     }
 
