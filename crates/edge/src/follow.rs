@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use cache::bans::Ban;
 use documents::{Node, Refusal, encode, keys};
 use store::replica::Replica;
 use store::{Batch, LeaseId, Outcome, Store, StoreError, Txn};
@@ -200,19 +201,27 @@ impl Task {
     }
 
     fn apply(&mut self, batches: &[Batch]) {
-        let plan = self.follower.sites.apply(batches);
+        let mut plan = self.follower.sites.apply(batches);
         self.is_unsaved |= !batches.is_empty();
-        // Invalidations first: nobody waits for a compiler.
-        for (distribution, items, ban) in &plan.bans {
+        self.ban(&plan.bans);
+        let bans = std::mem::take(&mut plan.bans);
+        if self.serve(plan) {
+            // Once more: meanwhile the old sites may have fetched, and `/` stood for another path.
+            self.ban(&bans);
+        }
+    }
+
+    fn ban(&self, bans: &[(String, Vec<String>, Ban)]) {
+        for (distribution, items, ban) in bans {
             let items = items.iter().map(String::as_str);
             self.updates.ban(distribution, items, ban);
         }
-        self.serve(plan);
     }
 
-    fn serve(&mut self, plan: Plan) {
+    /// Says whether there was anything to change.
+    fn serve(&mut self, plan: Plan) -> bool {
         if plan.gone.is_empty() && plan.sites.is_empty() {
-            return;
+            return false;
         }
         let mut ids: Vec<String> = plan.sites.iter().map(|site| site.id.clone()).collect();
         tracing::info!(changed = ids.len(), gone = plan.gone.len(), "sites");
@@ -223,6 +232,7 @@ impl Task {
         for (id, error) in refused {
             sites.refuse(&id, error.to_string());
         }
+        true
     }
 
     fn save(&mut self) {
