@@ -197,7 +197,9 @@ async fn lead(
         return reply;
     }
     worker.counters(exchange.served).flights.increment();
+    // A ban between the look-up and the take-off: those who follow must not get it.
     let stale = found.found.take();
+    let stale = stale.filter(|(object, _)| !worker.shared.store.has_banned(object));
     let conditions = conditions_for(exchange, stale.as_ref().map(|(object, _)| object));
     let flight = Flight {
         worker,

@@ -57,6 +57,11 @@ impl Objects {
         is_banned(&self.bans.read(), object)
     }
 
+    /// Whether a ban has come since the object was looked up.
+    pub fn has_banned(&self, object: &Object) -> bool {
+        object.meta().revision < self.newest_ban() && self.is_banned(object)
+    }
+
     /// Keeps an object, unless a ban has overtaken its fetch.
     pub fn insert(&self, object: Object) -> Inserted {
         // Held until the object is in, so that the sweep of a ban that comes now will find it.
