@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use telemetry::access_log::LogId;
 use telemetry::metrics::SiteMetrics;
@@ -17,6 +18,21 @@ pub struct Served {
     pub metrics: Arc<SiteMetrics>,
     /// Its access log, when it is on.
     pub log: Option<LogId>,
+    /// The newest ban when another site took its place. Requests that began before may fetch by it
+    /// for a while; bans that come from then on are meant for that, too.
+    pub replaced_at: AtomicU64,
+}
+
+impl Served {
+    /// Serves a site until it is replaced.
+    pub fn new(site: Site, metrics: Arc<SiteMetrics>, log: Option<LogId>) -> Served {
+        Served {
+            site,
+            metrics,
+            log,
+            replaced_at: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 /// All sites by host name. Immutable; a change makes a new one, and readers go over to it whole.
@@ -131,11 +147,7 @@ mod tests {
         let registry = telemetry::metrics::Registry::new(1);
         let served = sites.iter().map(|(id, aliases)| {
             let site = site_with_aliases(id, aliases);
-            Arc::new(Served {
-                site,
-                metrics: registry.register(id),
-                log: None,
-            })
+            Arc::new(Served::new(site, registry.register(id), None))
         });
         Directory::new(&served.collect::<Vec<_>>())
     }

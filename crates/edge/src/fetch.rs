@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cache::flight::{FlightTable, Leader, Pace, Reader, Role, Takeoff};
 use cache::freshness::{self, State, Verdict};
@@ -107,10 +108,14 @@ pub(crate) async fn miss(
 /// What a fetch notes when it begins, so that bans that come before it ends count.
 fn takeoff(worker: &Worker, exchange: &Exchange<'_>) -> Takeoff {
     let path = prepare::path(exchange);
-    worker
-        .shared
-        .store
-        .takeoff(exchange.served.site.scope, &path)
+    let served = exchange.served;
+    let takeoff = worker.shared.store.takeoff(served.site.scope, &path);
+    // Asked after the bans: what is newer than the end of the site is then known to be.
+    let replaced_at = served.replaced_at.load(Ordering::Acquire);
+    Takeoff {
+        revision: takeoff.revision.min(replaced_at),
+        ..takeoff
+    }
 }
 
 /// Whether this node has sent the request on already: it would wait for itself.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use cache::bans::{Ban, Pattern};
@@ -123,6 +124,12 @@ impl Updates {
         directory: Directory,
     ) {
         self.shared.directory.store(Arc::new(directory));
+        let replaced_at = self.shared.store.newest_ban();
+        for (id, old) in served.iter() {
+            if next.get(id).is_none_or(|new| !Arc::ptr_eq(new, old)) {
+                old.replaced_at.store(replaced_at, Ordering::Release);
+            }
+        }
         *served = next;
         let registry = &self.shared.registry;
         registry.retain(|id| served.contains_key(id));
@@ -144,7 +151,7 @@ impl Updates {
             _ => None,
         };
         let metrics = shared.registry.register(&site.id);
-        Ok(Served { site, metrics, log })
+        Ok(Served::new(site, metrics, log))
     }
 
     /// Removes what a distribution has cached and an item of an invalidation names: `/path`,

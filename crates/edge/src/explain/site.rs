@@ -133,11 +133,7 @@ fn name_of(site: &Site, host: &[u8]) -> Option<String> {
             is_staging: false,
             logging: None,
         };
-        Arc::new(Served {
-            site,
-            metrics: registry.register(name),
-            log: None,
-        })
+        Arc::new(Served::new(site, registry.register(name), None))
     });
     let directory = Directory::new(&sites.collect::<Vec<_>>()).ok()?;
     directory.find(host).map(|served| served.site.id.clone())
