@@ -7,7 +7,10 @@
 
 mod world;
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use documents::{Node, Resource, Role, Tenant, decode, keys};
 use edge::{Follower, Following};
@@ -15,8 +18,8 @@ use serde_json::{Value, json};
 use shapes::Structure;
 use shapes::cloudfront as cf;
 use store::sqlite::Sqlite;
-use store::{Revision, Store, Txn};
-use world::{Origin, World, distribution, eventually};
+use store::{Document, LeaseId, Outcome, Page, Range, Revision, Store, StoreError, Txn, Watch};
+use world::{Gate, Origin, World, distribution, eventually, response};
 
 /// An edge that follows a store.
 struct Followed {
@@ -29,8 +32,11 @@ struct Followed {
 
 impl Followed {
     fn new(origin: &Origin) -> Followed {
+        Followed::of(origin, Arc::new(Sqlite::in_memory().unwrap()))
+    }
+
+    fn of(origin: &Origin, store: Arc<dyn Store>) -> Followed {
         let directory = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
         let mut followed = Followed {
             world: World::new(&distribution(origin.address)),
             store,
@@ -79,6 +85,19 @@ impl Followed {
         self.put_config(collection, id, domain, config)
     }
 
+    /// Several distributions in one commit.
+    fn distributions(&self, configs: &[(&str, &Value)]) -> Revision {
+        let txn = configs.iter().fold(Txn::new(), |txn, (id, config)| {
+            let config: cf::DistributionConfig = shapes::from_value(config).unwrap();
+            let domain = format!("{}.cdn.test", id.to_ascii_lowercase());
+            txn.put(
+                keys::resource(keys::DISTRIBUTION, id),
+                resource(id, &domain, config).encode(),
+            )
+        });
+        self.commit(txn)
+    }
+
     fn put_config<C: serde::Serialize>(
         &self,
         collection: &str,
@@ -86,15 +105,7 @@ impl Followed {
         domain: &str,
         config: C,
     ) -> Revision {
-        let resource = Resource {
-            id: id.to_owned(),
-            etag: "E".to_owned(),
-            version: 1,
-            created_ms: 0,
-            modified_ms: 0,
-            domain: (!domain.is_empty()).then(|| domain.to_owned()),
-            config,
-        };
+        let resource = resource(id, domain, config);
         self.commit(Txn::new().put(keys::resource(collection, id), resource.encode()))
     }
 
@@ -121,6 +132,85 @@ impl Followed {
 
     fn text(&self, host: &str) -> String {
         self.world.get("/a", &[("Host", host)]).text()
+    }
+}
+
+fn resource<C>(id: &str, domain: &str, config: C) -> Resource<C> {
+    Resource {
+        id: id.to_owned(),
+        etag: "E".to_owned(),
+        version: 1,
+        created_ms: 0,
+        modified_ms: 0,
+        domain: (!domain.is_empty()).then(|| domain.to_owned()),
+        config,
+    }
+}
+
+/// A store that notes what the node says of itself, and has its moods.
+struct Moody {
+    inner: Sqlite,
+    /// What was committed under `nodes/`.
+    said: Mutex<Vec<Node>>,
+    lease: Mutex<Option<LeaseId>>,
+    /// Before each page of a list of what edges read.
+    list_delay_ms: AtomicU64,
+}
+
+impl Moody {
+    fn new() -> Arc<Moody> {
+        Arc::new(Moody {
+            inner: Sqlite::in_memory().unwrap(),
+            said: Mutex::default(),
+            lease: Mutex::default(),
+            list_delay_ms: AtomicU64::new(0),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Moody {
+    async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Document>>, StoreError> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn list(&self, range: Range) -> Result<Page, StoreError> {
+        if range.prefix == keys::CLOUDFRONT {
+            let delay = Duration::from_millis(self.list_delay_ms.load(Ordering::Relaxed));
+            tokio::time::sleep(delay).await;
+        }
+        self.inner.list(range).await
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<Outcome, StoreError> {
+        for write in &txn.writes {
+            if let store::Write::Put { key, value, .. } = write
+                && key.starts_with(keys::NODES)
+            {
+                self.said.lock().unwrap().push(decode(key, value).unwrap());
+            }
+        }
+        self.inner.commit(txn).await
+    }
+
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        self.inner.watch(prefix, after).await
+    }
+
+    async fn grant(&self, ttl_secs: u32) -> Result<LeaseId, StoreError> {
+        let lease = self.inner.grant(ttl_secs).await?;
+        *self.lease.lock().unwrap() = Some(lease);
+        Ok(lease)
+    }
+
+    /// Never admits that one has ended: that is noticed in other ways, too.
+    async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
+        self.inner.renew(lease).await?;
+        Ok(true)
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.inner.revoke(lease).await
     }
 }
 
@@ -352,4 +442,177 @@ fn a_node_serves_from_its_copy_while_the_store_is_away() {
     followed.applied(revision);
     assert_eq!(followed.text("a.test"), "one");
     assert_eq!(followed.text("b.test"), "one");
+}
+
+#[test]
+fn a_name_moves_although_another_change_of_the_moment_is_refused() {
+    let one = origin("one");
+    let followed = Followed::new(&one);
+    followed.distribution("E1", &named(&one, "a.test"));
+    followed.applied(followed.distribution("E2", &named(&one, "moved.test")));
+    let revision = followed.distributions(&[
+        ("E1", &named(&one, "moved.test")),
+        ("E2", &named(&one, "b.test")),
+        // The name of a site that is served already.
+        ("E3", &named(&one, "site.test")),
+    ]);
+    followed.applied(revision);
+    let refused = followed.node().unwrap().refused;
+    let keys: Vec<&String> = refused.keys().collect();
+    assert_eq!(keys, ["cloudfront/distribution/E3"]);
+    assert_eq!(followed.status("moved.test"), 200);
+    assert_eq!(followed.status("b.test"), 200);
+    assert_eq!(followed.status("a.test"), 403);
+}
+
+#[test]
+fn what_was_refused_for_its_name_is_served_once_the_name_is_free() {
+    let one = origin("one");
+    let followed = Followed::new(&one);
+    followed.distribution("E1", &named(&one, "a.test"));
+    followed.applied(followed.distribution("E2", &named(&one, "a.test")));
+    let key = keys::resource(keys::DISTRIBUTION, "E2");
+    assert!(followed.node().unwrap().refused.contains_key(&key));
+    let gone = keys::resource(keys::DISTRIBUTION, "E1");
+    followed.applied(followed.commit(Txn::new().delete(gone)));
+    assert_eq!(followed.node().unwrap().refused, Default::default());
+    assert_eq!(followed.status("a.test"), 200);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_stays_refused_when_its_policy_changes() {
+    let one = origin("one");
+    let followed = Followed::new(&one);
+    let policy = shapes_value(&world::cache_policy(0, 0, 0));
+    followed.put::<cf::CachePolicyConfig>(keys::CACHE_POLICY, "p1", "", &policy);
+    let mut config = named(&one, "a.test");
+    config["DefaultCacheBehavior"]["CachePolicyId"] = json!("p1");
+    followed.distribution("E1", &config);
+    let key = keys::resource(keys::DISTRIBUTION, "E1");
+    followed.applied(followed.commit(Txn::new().put(&key, "{")));
+    let policy = shapes_value(&world::cache_policy(1, 1, 1));
+    followed.applied(followed.put::<cf::CachePolicyConfig>(keys::CACHE_POLICY, "p1", "", &policy));
+    assert!(followed.node().unwrap().refused.contains_key(&key));
+}
+
+#[test]
+fn an_invalidation_of_the_root_means_the_root_of_the_same_moment() {
+    let one = origin("one");
+    let followed = Followed::new(&one);
+    let mut config = named(&one, "a.test");
+    config["DefaultRootObject"] = json!("a.html");
+    followed.applied(followed.distribution("E1", &config));
+    let get = |path: &str| followed.world.get(path, &[("Host", "a.test")]);
+    get("/b.html");
+    assert_eq!(get("/b.html").cache(), "Hit");
+    config["DefaultRootObject"] = json!("b.html");
+    let config: cf::DistributionConfig = shapes::from_value(&config).unwrap();
+    let batch = json!({ "Paths": { "Quantity": 1, "Items": ["/"] }, "CallerReference": "x" });
+    let batch: cf::InvalidationBatch = shapes::from_value(&batch).unwrap();
+    let revision = followed.commit(
+        Txn::new()
+            .put(
+                keys::resource(keys::DISTRIBUTION, "E1"),
+                resource("E1", "e1.cdn.test", config).encode(),
+            )
+            .put(
+                keys::resource(keys::INVALIDATION, "E1/I1"),
+                resource("I1", "", batch).encode(),
+            ),
+    );
+    followed.applied(revision);
+    assert_eq!(get("/").cache(), "Miss");
+}
+
+#[test]
+fn a_list_that_takes_longer_than_the_pauses_between_saves_comes_to_its_end() {
+    let one = origin("one");
+    let store = Moody::new();
+    store.list_delay_ms.store(1_200, Ordering::Relaxed);
+    let followed = Followed::of(&one, store);
+    followed.applied(followed.distribution("E1", &named(&one, "a.test")));
+}
+
+#[test]
+fn a_copy_of_another_store_is_no_claim_to_serve_what_this_one_has() {
+    let one = origin("one");
+    let mut followed = Followed::new(&one);
+    let config = named(&one, "a.test");
+    for _ in 0..30 {
+        followed.distribution("E1", &config);
+    }
+    followed.applied(followed.distribution("E1", &config));
+    followed.following = None;
+    let store = Moody::new();
+    followed.store = Arc::clone(&store) as Arc<dyn Store>;
+    let first = followed.distribution("E2", &named(&one, "b.test"));
+    followed.follow();
+    followed.applied(first);
+    eventually("the new store's site is served", || {
+        followed.status("b.test") == 200
+    });
+    assert_eq!(followed.status("a.test"), 403);
+    let said = store.said.lock().unwrap();
+    let applied: Vec<u64> = said.iter().map(|node| node.applied).collect();
+    assert!(
+        applied.iter().all(|applied| *applied < 20),
+        "{applied:?}: the new store has never been there"
+    );
+}
+
+#[test]
+fn a_node_whose_lease_has_ended_takes_another_one() {
+    let one = origin("one");
+    let store = Moody::new();
+    let followed = Followed::of(&one, Arc::clone(&store) as Arc<dyn Store>);
+    followed.applied(followed.distribution("E1", &named(&one, "a.test")));
+    let lease = store.lease.lock().unwrap().unwrap();
+    followed
+        .runtime
+        .block_on(followed.store.revoke(lease))
+        .unwrap();
+    followed.applied(followed.distribution("E1", &named(&one, "b.test")));
+}
+
+/// A request that began before a change still goes by the old site; what it brings in must not
+/// outlast an invalidation that came after the change.
+#[test]
+fn what_a_replaced_site_fetches_does_not_outlast_the_next_invalidation() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let old = Origin::scripted(move |asked, _, stream| {
+        let answer = match asked.target.as_str() {
+            "/a" => {
+                held.wait();
+                response("404 Not Found", &[], "")
+            }
+            _ => response("200 OK", &[("Cache-Control", "max-age=1000")], "old"),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let new = origin("new");
+    let config = |origin: &Origin| {
+        let mut config = named(origin, "a.test");
+        config["CustomErrorResponses"] = json!({ "Quantity": 1, "Items": [{ "ErrorCode": 404,
+            "ResponsePagePath": "/e.html", "ResponseCode": "404", "ErrorCachingMinTTL": 0 }] });
+        config
+    };
+    let followed = Followed::new(&new);
+    followed.applied(followed.distribution("E1", &config(&old)));
+    let mut viewer = followed.world.client();
+    viewer.ask("GET", "/a", &[("Host", "a.test")]);
+    eventually("the old origin is asked", || old.count() == 1);
+    followed.distribution("E1", &config(&new));
+    let batch = json!({ "Paths": { "Quantity": 1, "Items": ["/*"] }, "CallerReference": "x" });
+    followed.applied(followed.put::<cf::InvalidationBatch>(
+        keys::INVALIDATION,
+        "E1/I1",
+        "",
+        &batch,
+    ));
+    gate.open();
+    assert_eq!(viewer.read_answer("GET").unwrap().text(), "old");
+    assert_eq!(followed.text("a.test"), "new");
+    let page = followed.world.get("/e.html", &[("Host", "a.test")]);
+    assert_eq!(page.text(), "new");
 }
