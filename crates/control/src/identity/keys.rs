@@ -2,7 +2,7 @@
 
 use documents::{decode, encode, keys};
 use serde::{Deserialize, Serialize};
-use store::{Outcome, Store, Txn};
+use store::{Outcome, Store, StoreError, Txn};
 
 use super::{Caller, Policy};
 use crate::call::Call;
@@ -163,26 +163,37 @@ fn check_user_name(name: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Makes the root key at the first start of an installation. Returns it to the one that made it,
-/// and nothing if there is, or was, one.
-pub async fn root_key(
-    store: &dyn Store,
-    now_ms: u64,
-) -> Result<Option<AccessKey>, store::StoreError> {
+/// The id of the root key; it stays when that key is deleted, so that there is one only once.
+const ROOT_KEY: &str = "access/root";
+
+/// A root key for the first start of an installation. It is none before [`install_root_key`]: keep
+/// it where it can be read again before that, since nobody can read it from the store.
+pub fn new_root_key(now_ms: u64) -> AccessKey {
     let (id, secret) = ids::access_key();
-    let key = AccessKey {
+    AccessKey {
         id,
         secret,
         user_name: ROOT.to_owned(),
         policy: Policy::administrator(),
         created_ms: now_ms,
-    };
-    let txn = Txn::new()
-        .if_absent("access/root")
-        .put("access/root", key.id.clone())
-        .put(keys::access_key(&key.id), encode(&key));
-    match store.commit(txn).await? {
-        Outcome::Committed(_) => Ok(Some(key)),
-        Outcome::Conflict => Ok(None),
     }
+}
+
+/// Whether there is, or was, a root key.
+pub async fn has_root_key(store: &dyn Store) -> Result<bool, StoreError> {
+    Ok(store.get(ROOT_KEY).await?.is_some())
+}
+
+/// Makes a key the root key if there was none. Says whether it is the root key then: it may have
+/// been made so before, and the answer been lost.
+pub async fn install_root_key(store: &dyn Store, key: &AccessKey) -> Result<bool, StoreError> {
+    let txn = Txn::new()
+        .if_absent(ROOT_KEY)
+        .put(ROOT_KEY, key.id.clone())
+        .put(keys::access_key(&key.id), encode(key));
+    if let Outcome::Committed(_) = store.commit(txn).await? {
+        return Ok(true);
+    }
+    let root = store.get(ROOT_KEY).await?;
+    Ok(root.is_some_and(|root| root.value == key.id))
 }

@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 
 use crate::error::ApiError;
 
-pub use keys::{AccessKey, root_key};
+pub use keys::{AccessKey, has_root_key, install_root_key, new_root_key};
 pub(crate) use keys::{ROOT, create, delete, find, list};
 pub use policy::{Decision, Policy, PolicyError};
 pub(crate) use resources::needs;

@@ -1,7 +1,9 @@
 //! Access keys, and what clients ask about themselves.
 
+use control::identity::{AccessKey, has_root_key, install_root_key, new_root_key};
 use serde_json::{Value, json};
 
+use crate::distributions::{aliases, made};
 use crate::wire::{Ask, cache_policy};
 use crate::world::World;
 
@@ -15,8 +17,13 @@ async fn an_installation_has_one_root_key_and_no_second() {
     let root = world.root().await;
     assert_eq!(root.user_name, "root");
     assert!(!format!("{root:?}").contains(&root.secret));
-    let again = control::identity::root_key(&*world.store, 0).await.unwrap();
-    assert!(again.is_none());
+    let install = |key: AccessKey| {
+        let store = &*world.store;
+        async move { install_root_key(store, &key).await.unwrap() }
+    };
+    assert!(has_root_key(&*world.store).await.unwrap());
+    assert!(!install(new_root_key(0)).await);
+    assert!(install(root).await, "it is the root key");
 }
 
 #[tokio::test]
@@ -237,4 +244,31 @@ async fn the_rest_of_sts_and_iam_is_not_implemented_and_says_so() {
             told.text
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_name_is_not_taken_from_what_the_caller_may_not_change() {
+    let world = World::new();
+    let root = world.root().await;
+    let own = made(&world, "own", |_| ()).await;
+    let other = made(&world, "other", |config| {
+        config["Aliases"] = aliases(&["a.example.com"]);
+    })
+    .await;
+    let arn = |id: &str| format!("arn:aws:cloudfront::123456789012:distribution/{id}");
+    let associate = |resource: String| {
+        json!({ "Statement": {
+            "Effect": "Allow", "Action": "cloudfront:AssociateAlias", "Resource": resource,
+        }})
+    };
+    let owner = world.key(&root, "owner", associate(arn(&own))).await;
+    let both = world.key(&root, "both", associate(arn("*"))).await;
+    let input = json!({ "TargetDistributionId": own, "Alias": "a.example.com" });
+    let take = Ask::cloudfront("AssociateAlias", input);
+    let before = world.state().await;
+    let told = world.ask(&take, &owner).await;
+    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert!(told.text.contains(&arn(&other)), "{}", told.text);
+    assert_eq!(world.state().await, before);
+    assert_eq!(world.ask(&take, &both).await.status, 200);
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use control::identity::{AccessKey, root_key};
+use control::identity::{AccessKey, install_root_key, new_root_key};
 use http::Response;
 use serde_json::Value;
 use shapes::schema::Operation;
@@ -22,7 +22,8 @@ pub struct Client {
 impl Client {
     pub async fn new(world: &World, service: &'static str) -> Client {
         let now_ms = 1_790_000_000_000;
-        let key = root_key(&*world.store, now_ms).await.unwrap().unwrap();
+        let key = new_root_key(now_ms);
+        assert!(install_root_key(&*world.store, &key).await.unwrap());
         Client {
             key,
             service,
