@@ -36,6 +36,12 @@ pub const SERVER_CONNECTIONS_MAX: usize = 1024;
 /// How long a client of the API or the demo origin may take to send a request head.
 pub const SERVER_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the body of a request to the API may take to come.
+pub const SERVER_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bodies of requests to the API that are held at once, all together; more wait.
+pub const API_BODIES_KIB_MAX: usize = 64 << 10;
+
 /// Between attempts to reach a store that is away.
 pub const STORE_RETRY: Duration = Duration::from_millis(500);
 
@@ -57,5 +63,6 @@ pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 64 << 10;
 /// How long `invalidate --wait` waits for edges.
 pub const INVALIDATION_WAIT: Duration = Duration::from_secs(60);
 
+const _: () = assert!(control::limits::BODY_BYTES_MAX < API_BODIES_KIB_MAX << 10);
 const _: () = assert!(CACHE_BYTES_MIN < CACHE_BYTES_FALLBACK);
 const _: () = assert!(CACHE_BYTES_FALLBACK < CACHE_BYTES_MAX);
