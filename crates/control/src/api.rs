@@ -109,7 +109,7 @@ impl Control {
         };
         let presented = sigv4::parse(&signed).map_err(|error| signature_error(error, *form))?;
         let service = presented.credential.service.clone();
-        *form = form_of_service(&service);
+        *form = form_of_service(&service).unwrap_or(*form);
         let secret = self.key_of(&presented, *form).await?;
         let terms = Terms {
             now_secs: now_ms / 1_000,
@@ -195,10 +195,10 @@ impl Control {
             "iam" => iam::answer(self, admitted).await,
             "warmfront" => warmfront::answer(self, admitted).await,
             other => Err(ApiError::common(
-                "InvalidSignatureException",
-                403,
+                "NotImplemented",
+                501,
                 format!(
-                    "The request is signed for '{other}'; here are cloudfront, \
+                    "The request is signed for '{other}', which is not implemented; here are cloudfront, \
                      cloudfront-keyvaluestore, cloudtrail, iam, sts and warmfront."
                 ),
             )
@@ -513,13 +513,15 @@ fn form_of_request(parts: &http::request::Parts) -> ErrorForm {
     }
 }
 
-fn form_of_service(service: &str) -> ErrorForm {
-    match service {
+/// Nothing for services that are not here: the request itself tells best what its sender reads.
+fn form_of_service(service: &str) -> Option<ErrorForm> {
+    Some(match service {
         "cloudfront" => ErrorForm::Xml(CLOUDFRONT_NAMESPACE),
         "sts" => ErrorForm::Xml(sts::NAMESPACE),
         "iam" => ErrorForm::Xml(iam::NAMESPACE),
-        _ => ErrorForm::Json,
-    }
+        "cloudfront-keyvaluestore" | "cloudtrail" | "warmfront" => ErrorForm::Json,
+        _ => return None,
+    })
 }
 
 fn event_source(service: &str) -> &'static str {
@@ -539,6 +541,11 @@ fn error_response(form: ErrorForm, error: &ApiError, request_id: &str) -> Respon
     } else {
         "Receiver"
     };
+    let code = match (form, &*error.code) {
+        // The same refusal has another name there.
+        (ErrorForm::Json, "AccessDenied") => "AccessDeniedException",
+        (_, code) => code,
+    };
     let (content_type, body) = match form {
         ErrorForm::Xml(namespace) => {
             let message = shapes::xml::escape(&error.message);
@@ -546,13 +553,13 @@ fn error_response(form: ErrorForm, error: &ApiError, request_id: &str) -> Respon
                 "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>\
                  <Type>{kind}</Type><Code>{}</Code><Message>{message}</Message></Error>\
                  <RequestId>{request_id}</RequestId></ErrorResponse>",
-                error.code
+                code
             );
             ("text/xml", body)
         }
         ErrorForm::Json => {
             let body = serde_json::json!({
-                "__type": error.code, "message": error.message, "Message": error.message,
+                "__type": code, "message": error.message, "Message": error.message,
             });
             ("application/json", body.to_string())
         }
@@ -563,7 +570,7 @@ fn error_response(form: ErrorForm, error: &ApiError, request_id: &str) -> Respon
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(content_type));
     if form == ErrorForm::Json
-        && let Ok(code) = HeaderValue::from_str(&error.code)
+        && let Ok(code) = HeaderValue::from_str(code)
     {
         headers.insert("x-amzn-errortype", code);
     }
