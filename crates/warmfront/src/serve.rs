@@ -1,5 +1,6 @@
 //! `warmfront serve`: assembly, the first words, and what happens until the end.
 
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,7 +105,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     if settings.is_edge() {
         let (started, follower, is_served) = start_edge(&settings, sites, &mut demo)?;
         addresses = started.addresses();
-        let node = node(&settings, &addresses);
+        let node = node(&settings, node_name(&settings)?, &addresses);
         let updates = started.updates().clone();
         let followed = follower.start(is_served, updates, Arc::clone(&store), node);
         following = Some(followed.map_err(system("the store cannot be followed"))?);
@@ -160,16 +161,17 @@ fn start_edge(
     mut sites: Vec<edge::site::Site>,
     demo: &mut Option<Demo>,
 ) -> Result<(Edge, Follower, bool), ServeError> {
+    let name = node_name(settings)?;
     let path = settings.data.join("replica");
     let follower = Follower::open(&path);
     let mut follower = follower.map_err(|error| ServeError::Copy { path, error })?;
     sites.extend(follower.sites());
-    match Edge::start(edge_config(settings)?, sites) {
+    match Edge::start(edge_config(settings, name.clone())?, sites) {
         Ok(edge) => Ok((edge, follower, true)),
         Err(StartError::Sites(error)) => {
             tracing::error!(%error, "what the store says is served without the one at fault");
             let sites = sites::compile(settings, demo)?.sites;
-            let edge = Edge::start(edge_config(settings)?, sites);
+            let edge = Edge::start(edge_config(settings, name.clone())?, sites);
             let edge = edge.map_err(|error| start_error(settings, error))?;
             Ok((edge, follower, false))
         }
@@ -178,13 +180,13 @@ fn start_edge(
 }
 
 /// What this node says of itself.
-fn node(settings: &Settings, addresses: &[SocketAddr]) -> Node {
+fn node(settings: &Settings, name: String, addresses: &[SocketAddr]) -> Node {
     let mut roles = vec![Role::Edge];
     if settings.is_control() {
         roles.push(Role::Control);
     }
     Node {
-        id: node_name(settings),
+        id: name,
         roles,
         pop: settings.pop.clone(),
         http: addresses.iter().map(SocketAddr::to_string).collect(),
@@ -214,7 +216,7 @@ fn start_error(settings: &Settings, error: StartError) -> ServeError {
     ServeError::Edge { settings, error }
 }
 
-fn edge_config(settings: &Settings) -> Result<EdgeConfig, SettingError> {
+fn edge_config(settings: &Settings, name: String) -> Result<EdgeConfig, SettingError> {
     let geo = match &settings.geo {
         Some(file) => Some(Arc::new(geo::Geo::load(file).map_err(|error| {
             settings.error(
@@ -230,7 +232,7 @@ fn edge_config(settings: &Settings) -> Result<EdgeConfig, SettingError> {
         workers: settings.workers,
         cache_bytes: settings.cache_bytes,
         pop: settings.pop.clone(),
-        node: node_name(settings),
+        node: name,
         access_logs: settings.access_logs.clone(),
         geo,
         connections_per_client: settings.connections_per_client,
@@ -240,24 +242,24 @@ fn edge_config(settings: &Settings) -> Result<EdgeConfig, SettingError> {
     })
 }
 
-/// 32 hexadecimal digits that stay the same on this machine for as long as it listens where it
-/// does. They tell this node from others in `Via`; nothing is to be read out of them.
-fn node_name(settings: &Settings) -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let seed = format!(
-        "{} {} {:?} {}",
-        host.trim(),
-        settings.pop,
-        settings.http,
-        settings.api
-    );
-    let hash = seed.bytes().fold(
-        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
-        |hash, byte| {
-            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        },
-    );
-    format!("{hash:032x}")
+/// 32 hexadecimal digits, made at the first start and kept in the data directory. They tell this
+/// node from others, in `Via` and in the store; nothing is to be read out of them.
+fn node_name(settings: &Settings) -> Result<String, ServeError> {
+    let path = settings.data.join("node");
+    let is_name = |name: &str| name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let kept = fs::read_to_string(&path).ok();
+    if let Some(name) = kept
+        .map(|name| name.trim().to_owned())
+        .filter(|name| is_name(name))
+    {
+        return Ok(name);
+    }
+    let mut bytes = [0; 16];
+    let random = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    random.map_err(system("there are no random numbers"))?;
+    let name = format!("{:032x}", u128::from_le_bytes(bytes));
+    fs::write(&path, format!("{name}\n")).map_err(system("the node's name cannot be kept"))?;
+    Ok(name)
 }
 
 /// What is said on standard output at the start.
