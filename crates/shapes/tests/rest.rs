@@ -160,7 +160,7 @@ fn members_are_collected_from_their_places_in_their_types() {
     assert_eq!(read(COPY, &headers, body), Ok(expected));
 
     let body = "<Tags><Items><Tag><Key>a</Key></Tag></Items></Tags>";
-    let expected = json!({"Resource": "arn:a b", "Tags": {"Items": [{"Key": "a"}]}});
+    let expected = json!({"Resource": "arn:a+b", "Tags": {"Items": [{"Key": "a"}]}});
     assert_eq!(read(TAG, &[], body), Ok(expected));
 
     // CloudFront has both kinds of `MaxItems`.

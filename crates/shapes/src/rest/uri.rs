@@ -28,15 +28,15 @@ fn encode(text: &str, also_plain: &[u8], encoded: &mut String) {
     }
 }
 
-/// The parameters of a query, decoded, in their order. A plus sign is a space, as forms have it.
-/// The error is the parameter that cannot be decoded.
+/// The parameters of a query, decoded, in their order. A plus sign is itself, as signatures have it:
+/// were it a space, somebody on the way could change one into the other. The error is the parameter
+/// that cannot be decoded.
 pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, &str> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decoded = |text: &str| decode(&text.replace('+', " "));
-            decoded(name).zip(decoded(value)).ok_or(pair)
+            decode(name).zip(decode(value)).ok_or(pair)
         })
         .collect()
 }
