@@ -4,9 +4,9 @@
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
 //! signature, permission, input by the service's model, then the operation, which reads and
 //! commits documents in the store. There may be many: all that one keeps of its own is a memory of
-//! the requests that it has taken, and whose turn it is when calls meet. What it does not do: listen on sockets, serve viewers, know who
-//! is connected. Nodes learn of changes from the store alone; whether a distribution can be served
-//! is asked of [`SiteCheck`].
+//! the requests that it has taken, and whose turn it is when calls meet. What it does not do:
+//! listen on sockets, serve viewers, know who is connected. Nodes learn of changes from the store
+//! alone; whether a distribution can be served is asked of [`SiteCheck`].
 //!
 //! Read `api.rs` (life of a call), [`cloudfront`] (the table of operations), `resource.rs` (what
 //! all resources have in common) first.

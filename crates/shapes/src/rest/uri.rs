@@ -28,9 +28,9 @@ fn encode(text: &str, also_plain: &[u8], encoded: &mut String) {
     }
 }
 
-/// The parameters of a query, decoded, in their order. A plus sign is itself, as signatures have it:
-/// were it a space, somebody on the way could change one into the other. The error is the parameter
-/// that cannot be decoded.
+/// The parameters of a query, decoded, in their order. A plus sign is itself, as signatures have
+/// it: were it a space, somebody on the way could change one into the other. The error is the
+/// parameter that cannot be decoded.
 pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, &str> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
