@@ -13,7 +13,10 @@ fuzz_target!(|text: &str| {
             let stored = serde_json::to_string(&policy).expect("policies are JSON");
             let again: Policy = serde_json::from_str(&stored).expect("what was stored is read");
             for (action, resource) in [
-                ("cloudfront:CreateInvalidation", "arn:aws:cloudfront::1:distribution/E1"),
+                (
+                    "cloudfront:CreateInvalidation",
+                    "arn:aws:cloudfront::1:distribution/E1",
+                ),
                 ("warmfront:Rollback", "*"),
                 ("", ""),
             ] {
