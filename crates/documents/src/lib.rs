@@ -6,6 +6,7 @@
 //!
 //! Read [`keys`], [`Resource`] and [`Node`] first.
 
+pub mod distribution;
 pub mod keys;
 pub mod managed;
 mod node;

@@ -7,9 +7,10 @@ mod origins;
 mod routes;
 mod unserved;
 
+use documents::distribution::as_behavior;
 use shapes::cloudfront as cf;
 
-use crate::site::{Behavior, Policies, Site, as_cache_behavior, compile};
+use crate::site::{Behavior, Policies, Site, compile};
 
 /// Something in a distribution that is hardly meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,7 +110,7 @@ impl<'a> Subject<'a> {
             .cache_behaviors
             .as_ref()
             .map_or(&[][..], |list| list.items());
-        let default = as_cache_behavior(&config.default_cache_behavior);
+        let default = as_behavior(config.default_cache_behavior.clone());
         let written = listed
             .iter()
             .cloned()

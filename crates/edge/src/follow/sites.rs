@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cache::bans::Ban;
+use documents::distribution::as_behavior;
 use documents::tenant::{ConnectionGroup, Tenant, config_of};
 use documents::{FormError, Refusal, Resource, keys};
 use serde::de::DeserializeOwned;
 use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch};
 use store::{Batch, Document, Event};
 
-use crate::site::{Policies, Site, as_cache_behavior, compile};
+use crate::site::{Policies, Site, compile};
 
 /// The documents that sites are made of, as far as compiling needs them.
 pub(crate) struct Sites {
@@ -387,7 +388,7 @@ fn policies_of(config: &DistributionConfig) -> Vec<String> {
     let behaviors = config.cache_behaviors.iter();
     let behaviors = behaviors.flat_map(|behaviors| behaviors.items().iter().cloned());
     let mut uses: Vec<String> = behaviors
-        .chain([as_cache_behavior(&config.default_cache_behavior)])
+        .chain([as_behavior(config.default_cache_behavior.clone())])
         .flat_map(|behavior| {
             [
                 behavior.cache_policy_id,

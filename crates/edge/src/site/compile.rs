@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cache::freshness::TtlBounds;
+use documents::distribution::{RESERVED_ORIGIN_FIELDS, as_behavior};
 use message::{Method, MethodSet};
 use origin::group::FailoverRule;
 use origin::{AddressFamily, OriginSpec, TlsVersion};
@@ -293,30 +294,6 @@ impl Compiler<'_> {
     }
 
     fn custom_fields(&mut self, index: usize, origin: &cf::Origin) -> Vec<(String, String)> {
-        const FORBIDDEN: &[&str] = &[
-            "cache-control",
-            "connection",
-            "content-length",
-            "cookie",
-            "host",
-            "if-match",
-            "if-modified-since",
-            "if-none-match",
-            "if-range",
-            "if-unmodified-since",
-            "max-forwards",
-            "pragma",
-            "proxy-authorization",
-            "proxy-connection",
-            "range",
-            "request-range",
-            "te",
-            "trailer",
-            "transfer-encoding",
-            "upgrade",
-            "via",
-            "x-real-ip",
-        ];
         let items = origin
             .custom_headers
             .as_ref()
@@ -324,7 +301,7 @@ impl Compiler<'_> {
         let mut fields = Vec::new();
         for (number, header) in items.into_iter().flatten().enumerate() {
             let name = header.header_name.to_ascii_lowercase();
-            let is_reserved = FORBIDDEN.contains(&name.as_str())
+            let is_reserved = RESERVED_ORIGIN_FIELDS.contains(&name.as_str())
                 || name.starts_with("x-amz-")
                 || name.starts_with("x-edge-");
             if is_reserved {
@@ -414,7 +391,7 @@ impl Compiler<'_> {
                 Err(error) => self.error(format!("{at}.PathPattern"), error.to_string()),
             }
         }
-        let default = as_cache_behavior(&self.config.default_cache_behavior);
+        let default = as_behavior(self.config.default_cache_behavior.clone());
         let everything = PathPattern::everything();
         behaviors.extend(self.behavior("DefaultCacheBehavior", everything, &default, groups));
         behaviors
@@ -749,32 +726,5 @@ fn method_of(method: &cf::Method) -> Method {
         cf::Method::Patch => Method::Patch,
         cf::Method::Options => Method::Options,
         cf::Method::Delete => Method::Delete,
-    }
-}
-
-/// The default behavior in the shape of the others; they differ by the pattern alone.
-pub(crate) fn as_cache_behavior(default: &cf::DefaultCacheBehavior) -> cf::CacheBehavior {
-    let behavior = default.clone();
-    cf::CacheBehavior {
-        path_pattern: "*".to_owned(),
-        target_origin_id: behavior.target_origin_id,
-        trusted_signers: behavior.trusted_signers,
-        trusted_key_groups: behavior.trusted_key_groups,
-        viewer_protocol_policy: behavior.viewer_protocol_policy,
-        allowed_methods: behavior.allowed_methods,
-        smooth_streaming: behavior.smooth_streaming,
-        compress: behavior.compress,
-        lambda_function_associations: behavior.lambda_function_associations,
-        function_associations: behavior.function_associations,
-        field_level_encryption_id: behavior.field_level_encryption_id,
-        realtime_log_config_arn: behavior.realtime_log_config_arn,
-        cache_policy_id: behavior.cache_policy_id,
-        origin_request_policy_id: behavior.origin_request_policy_id,
-        response_headers_policy_id: behavior.response_headers_policy_id,
-        grpc_config: behavior.grpc_config,
-        forwarded_values: behavior.forwarded_values,
-        min_ttl: behavior.min_ttl,
-        default_ttl: behavior.default_ttl,
-        max_ttl: behavior.max_ttl,
     }
 }

@@ -12,7 +12,6 @@ use message::{Known, Method, MethodSet, RequestHead};
 use origin::group::FailoverRule;
 use origin::{OriginSpec, Scheme};
 
-pub(crate) use compile::as_cache_behavior;
 pub use compile::compile;
 pub(crate) use compile::scope_of;
 pub use pattern::{PathPattern, PatternError, wildcard_match};

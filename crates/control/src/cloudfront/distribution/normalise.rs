@@ -2,9 +2,8 @@
 //! back. Clients compare it with what they sent (Terraform's second plan must be empty), so a
 //! member that they set stays as it is, in its order.
 
+use documents::distribution::{as_behavior, as_default};
 use shapes::cloudfront as cf;
-
-use super::behavior::{as_behavior, as_default};
 
 /// Seconds that objects stay without word of the origin, in the legacy style.
 const DEFAULT_TTL_SECS: i64 = 86_400;

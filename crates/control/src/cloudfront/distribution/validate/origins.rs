@@ -6,37 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use documents::distribution::RESERVED_ORIGIN_FIELDS;
 use shapes::cloudfront::{self as cf, DistributionConfig, error};
 
 use super::super::limits::*;
 use super::super::references::{Found, ORIGIN_ACCESS_CONTROL};
 use super::{Rule, ensure, is_token, template, text};
-
-/// Headers that the edge sets or reads itself.
-const FORBIDDEN_HEADERS: &[&str] = &[
-    "cache-control",
-    "connection",
-    "content-length",
-    "cookie",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "max-forwards",
-    "pragma",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "request-range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-real-ip",
-];
 
 /// Statuses on which the other member of a group is asked.
 const FAILOVER_STATUSES: &[i32] = &[400, 403, 404, 416, 429, 500, 502, 503, 504];
@@ -266,7 +241,7 @@ fn headers(at: &str, origin: &cf::Origin) -> Rule {
         total += name.len() + value.len();
         let member = format!("{at}.Items[{index}].HeaderName");
         let is_name = is_token(name) && name.len() <= HEADER_NAME_CHARS_MAX;
-        let is_reserved = FORBIDDEN_HEADERS.contains(&lower.as_str())
+        let is_reserved = RESERVED_ORIGIN_FIELDS.contains(&lower.as_str())
             || lower.starts_with("x-amz-")
             || lower.starts_with("x-edge-");
         ensure(
