@@ -235,7 +235,7 @@ async fn only_who_may_sees_the_record() {
     let ci = world.key(&root, "ci", json!("invalidate-only")).await;
     let ask = Ask::json("cloudtrail", "LookupEvents", json!({}));
     let told = world.ask(&ask, &ci).await;
-    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert_eq!(told.error(), (403, "AccessDeniedException".to_owned()));
     assert!(
         told.text.contains("cloudtrail:LookupEvents"),
         "{}",

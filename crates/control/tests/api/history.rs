@@ -184,7 +184,7 @@ async fn a_rollback_needs_the_permission_to_update() {
         json!({ "Id": id, "ToRevision": revisions[0] }),
     )
     .await;
-    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert_eq!(told.error(), (403, "AccessDeniedException".to_owned()));
     assert!(
         told.text.contains("cloudfront:UpdateCachePolicy"),
         "{}",

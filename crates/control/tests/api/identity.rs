@@ -125,7 +125,7 @@ async fn keys_that_cannot_be_made_are_not() {
     let told = world
         .ask(&warmfront("CreateAccessKey", input), &reader)
         .await;
-    assert_eq!(told.error(), (403, "AccessDenied".to_owned()));
+    assert_eq!(told.error(), (403, "AccessDeniedException".to_owned()));
     assert!(
         told.text.contains("warmfront:CreateAccessKey"),
         "{}",
