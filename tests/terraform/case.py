@@ -133,7 +133,12 @@ class Workspace:
 
 
 def flags(variables):
-    return [f"-var={name}={json.dumps(value)}" for name, value in variables.items()]
+    return [f"-var={name}={text(value)}" for name, value in variables.items()]
+
+
+def text(value):
+    """A variable's value as Terraform takes it: texts bare."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class Resource:
@@ -218,10 +223,7 @@ class Case(unittest.TestCase):
             "CHECKPOINT_DISABLE": "1",
             "TF_CLI_CONFIG_FILE": str(config),
             "TF_IN_AUTOMATION": "1",
-            **{
-                f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value)
-                for name, value in cls.variables.items()
-            },
+            **{f"TF_VAR_{name}": text(value) for name, value in cls.variables.items()},
             # The values of key value stores are asked of the account's own name below localhost,
             # which not every system resolves. The API takes such requests as a proxy would.
             "HTTP_PROXY": cls.edge.api_url,
