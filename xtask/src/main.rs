@@ -37,6 +37,11 @@ const SERVICES: &[Spoken] = &[
         api_version: "2013-11-01",
         operations: &["LookupEvents"],
     },
+    Spoken {
+        name: "route53",
+        api_version: "2013-04-01",
+        operations: &[],
+    },
 ];
 
 const USAGE: &str = "\

@@ -1,6 +1,7 @@
 //! Keys: where documents lie.
 //!
 //! ```text
+//! route53/…                                Route 53's, and name servers': [`crate::route53`]
 //! cloudfront/distribution/E123             Resource<DistributionConfig>
 //! cloudfront/cache-policy/<uuid>           Resource<CachePolicyConfig>, and so on by collection
 //! cloudfront/invalidation/E123/I456        Resource<InvalidationBatch>

@@ -1,16 +1,17 @@
 //! What lies in the store: under which keys, and in which form.
 //!
-//! The API writes these documents, and edges (and later name servers) read them; they have nothing
+//! The API writes these documents, and edges and name servers read them; they have nothing
 //! else in common. A document is JSON: an AWS shape within a [`Resource`], or a [`Node`] that says
 //! what it serves. This crate knows forms only: what a document means is for its readers to know.
 //!
-//! Read [`keys`], [`Resource`] and [`Node`] first.
+//! Read [`keys`], [`Resource`] and [`Node`] first; then [`route53`].
 
 pub mod distribution;
 pub mod keys;
 pub mod managed;
 mod node;
 mod resource;
+pub mod route53;
 pub mod tenant;
 
 pub use node::{Node, Refusal, Role};

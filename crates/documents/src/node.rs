@@ -10,6 +10,10 @@ pub enum Role {
     Control,
     /// Serves viewers.
     Edge,
+    /// Answers DNS.
+    Dns,
+    /// Checks whether endpoints are healthy.
+    Health,
 }
 
 /// A node that lives, as it tells of itself. Bound to a lease: it is gone when the node is.
@@ -21,6 +25,9 @@ pub struct Node {
     pub roles: Vec<Role>,
     /// The place, as `X-Amz-Cf-Pop` has it.
     pub pop: String,
+    /// The AWS region that it is in or near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Where it serves viewers.
     pub http: Vec<String>,
     /// When it started, in milliseconds since 1970.
@@ -62,6 +69,7 @@ mod tests {
             id: "n".to_owned(),
             roles: vec![Role::Edge],
             pop: "LOC1-C1".to_owned(),
+            region: None,
             http: vec![],
             started_ms: 0,
             applied: 9,

@@ -58,6 +58,7 @@ impl Followed {
             id: "n1".to_owned(),
             roles: vec![Role::Edge],
             pop: "TST1-C1".to_owned(),
+            region: None,
             http: Vec::new(),
             started_ms: 0,
             applied: 0,

@@ -74,3 +74,14 @@ pub mod cloudtrail {
 
     include!(concat!(env!("OUT_DIR"), "/cloudtrail.rs"));
 }
+
+/// Amazon Route 53, API version 2013-04-01.
+#[allow(missing_docs, clippy::enum_variant_names)]
+pub mod route53 {
+    use serde::{Deserialize, Serialize};
+
+    use crate::scalar::Timestamp;
+    use crate::schema::{Body, Operation, Protocol, Service, Shape, Structure};
+
+    include!(concat!(env!("OUT_DIR"), "/route53.rs"));
+}

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shapes::rest::{Router, read_request, write_request, write_response};
 use shapes::schema::{Kind, Operation, Service, Shape};
-use shapes::{cloudfront, cloudfront_keyvaluestore, cloudtrail};
+use shapes::{cloudfront, cloudfront_keyvaluestore, cloudtrail, route53};
 
 const REQUESTS: &str = include_str!("fixtures/requests.json");
 const RESPONSES: &str = include_str!("fixtures/responses.json");
@@ -69,7 +69,12 @@ fn responses_are_those_that_botocore_understands() {
 fn outputs() -> Vec<Value> {
     let mut seen = BTreeSet::new();
     let mut outputs = Vec::new();
-    for name in ["cloudfront", "cloudfront-keyvaluestore", "cloudtrail"] {
+    for name in [
+        "cloudfront",
+        "cloudfront-keyvaluestore",
+        "cloudtrail",
+        "route53",
+    ] {
         for operation in service(name).operations {
             if content(operation).is_none_or(|shape| !seen.insert(shape.name)) {
                 continue;
@@ -135,6 +140,7 @@ fn service(name: &str) -> &'static Service {
         "cloudfront" => &cloudfront::SERVICE,
         "cloudfront-keyvaluestore" => &cloudfront_keyvaluestore::SERVICE,
         "cloudtrail" => &cloudtrail::SERVICE,
+        "route53" => &route53::SERVICE,
         _ => panic!("{name} is no service"),
     }
 }

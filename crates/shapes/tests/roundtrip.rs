@@ -12,13 +12,14 @@ use shapes::cloudfront::DistributionConfig;
 use shapes::rest::{Router, read_request, read_response, write_request, write_response};
 use shapes::schema::{Kind, Location, Service, Shape};
 use shapes::{
-    Decoded, Structure, check_types, cloudfront, cloudfront_keyvaluestore, cloudtrail, xml,
+    Decoded, Structure, check_types, cloudfront, cloudfront_keyvaluestore, cloudtrail, route53, xml,
 };
 
-const SERVICES: [&Service; 3] = [
+const SERVICES: [&Service; 4] = [
     &cloudfront::SERVICE,
     &cloudfront_keyvaluestore::SERVICE,
     &cloudtrail::SERVICE,
+    &route53::SERVICE,
 ];
 
 #[test]

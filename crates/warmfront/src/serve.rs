@@ -189,6 +189,7 @@ fn node(settings: &Settings, name: String, addresses: &[SocketAddr]) -> Node {
         id: name,
         roles,
         pop: settings.pop.clone(),
+        region: None,
         http: addresses.iter().map(SocketAddr::to_string).collect(),
         started_ms: now_ms(),
         applied: 0,

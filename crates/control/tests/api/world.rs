@@ -131,6 +131,7 @@ impl World {
             id: id.to_owned(),
             roles: vec![Role::Edge],
             pop: "LOC1-C1".to_owned(),
+            region: None,
             http: Vec::new(),
             started_ms: 0,
             applied,

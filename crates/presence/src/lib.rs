@@ -1,0 +1,1 @@
+//! A node's word in the store.
