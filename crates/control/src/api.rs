@@ -15,7 +15,9 @@ use crate::call::{Answer, Call, Origin, Reply};
 use crate::error::{ApiError, Failure};
 use crate::identity::{self, Caller};
 use crate::service::{self, Entry, Run};
-use crate::{Control, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, sts, warmfront};
+use crate::{
+    Control, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, route53, sts, warmfront,
+};
 
 /// A request that is known to be from whom it says, for the service that it is signed for.
 pub(crate) struct Admitted<'a> {
@@ -38,11 +40,13 @@ pub(crate) enum ErrorForm {
 }
 
 const CLOUDFRONT_NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+const ROUTE53_NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// Signatures for several regions must be for this one too: global services are in it.
 const REGION: &str = "us-east-1";
 
 static CLOUDFRONT: LazyLock<Router> = LazyLock::new(|| Router::new(&shapes::cloudfront::SERVICE));
+static ROUTE53: LazyLock<Router> = LazyLock::new(|| Router::new(&shapes::route53::SERVICE));
 static KEY_VALUES: LazyLock<Router> =
     LazyLock::new(|| Router::new(&shapes::cloudfront_keyvaluestore::SERVICE));
 
@@ -190,6 +194,7 @@ impl Control {
                 self.rest(&KEY_VALUES, service, key_values::find, admitted)
                     .await
             }
+            "route53" => self.rest(&ROUTE53, service, route53::find, admitted).await,
             "cloudtrail" => cloudtrail::answer(self, admitted).await,
             "sts" => sts::answer(self, admitted).await,
             "iam" => iam::answer(self, admitted).await,
@@ -199,7 +204,7 @@ impl Control {
                 501,
                 format!(
                     "The request is signed for '{other}', which is not implemented; here are cloudfront, \
-                     cloudfront-keyvaluestore, cloudtrail, iam, sts and warmfront."
+                     cloudfront-keyvaluestore, cloudtrail, iam, route53, sts and warmfront."
                 ),
             )
             .into()),
@@ -509,6 +514,7 @@ fn form_of_request(parts: &http::request::Parts) -> ErrorForm {
         "/" if is_form() || parts.uri.query().is_some() => ErrorForm::Xml(sts::NAMESPACE),
         "/" => ErrorForm::Json,
         path if path.starts_with("/key-value-stores") => ErrorForm::Json,
+        path if path.starts_with("/2013-04-01") => ErrorForm::Xml(ROUTE53_NAMESPACE),
         _ => ErrorForm::Xml(CLOUDFRONT_NAMESPACE),
     }
 }
@@ -517,6 +523,7 @@ fn form_of_request(parts: &http::request::Parts) -> ErrorForm {
 fn form_of_service(service: &str) -> Option<ErrorForm> {
     Some(match service {
         "cloudfront" => ErrorForm::Xml(CLOUDFRONT_NAMESPACE),
+        "route53" => ErrorForm::Xml(ROUTE53_NAMESPACE),
         "sts" => ErrorForm::Xml(sts::NAMESPACE),
         "iam" => ErrorForm::Xml(iam::NAMESPACE),
         "cloudfront-keyvaluestore" | "cloudtrail" | "warmfront" => ErrorForm::Json,
@@ -528,6 +535,7 @@ fn event_source(service: &str) -> &'static str {
     match service {
         "cloudfront" => "cloudfront.amazonaws.com",
         "cloudfront-keyvaluestore" => "cloudfront-keyvaluestore.amazonaws.com",
+        "route53" => "route53.amazonaws.com",
         "iam" => "iam.amazonaws.com",
         "sts" => "sts.amazonaws.com",
         "cloudtrail" => "cloudtrail.amazonaws.com",

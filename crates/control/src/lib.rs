@@ -1,4 +1,4 @@
-//! The AWS-compatible API: CloudFront, its key value stores' data, CloudTrail's look at the audit
+//! The AWS-compatible API: CloudFront, Route 53, its key value stores' data, CloudTrail's look at the audit
 //! record, what of STS and IAM clients ask at their start, and a few operations of Warmfront's own.
 //!
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
@@ -27,6 +27,7 @@ pub mod limits;
 mod nodes;
 mod query;
 mod resource;
+mod route53;
 mod service;
 mod sts;
 mod warmfront;

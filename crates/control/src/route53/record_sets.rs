@@ -1,0 +1,5 @@
+//! Route 53: record_sets.
+
+use crate::service::Entry;
+
+pub(super) const OPERATIONS: &[Entry] = &[];
