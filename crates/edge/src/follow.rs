@@ -10,19 +10,18 @@
 
 mod sites;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use cache::bans::Ban;
-use documents::{Node, Refusal, encode, keys};
+use documents::{Node, keys};
+use presence::Presence;
 use store::replica::Replica;
-use store::{Batch, LeaseId, Outcome, Store, StoreError, Txn};
+use store::{Batch, Store, StoreError};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::limits;
 use crate::site::Site;
@@ -70,18 +69,10 @@ impl Follower {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let presence = Presence {
-            store: Arc::clone(&store),
-            node,
-            lease: None,
-            current: None,
-            acknowledged: None,
-        };
         let mut task = Task {
             follower: self,
             updates,
             store,
-            presence,
             is_unsaved: false,
         };
         let thread = std::thread::Builder::new().name("edge-follow".into());
@@ -89,7 +80,7 @@ impl Follower {
             if !is_served {
                 task.serve_all();
             }
-            runtime.block_on(task.run(stopped));
+            runtime.block_on(task.run(node, stopped));
         })?;
         Ok(Following {
             stop,
@@ -111,85 +102,51 @@ struct Task {
     follower: Follower,
     updates: Updates,
     store: Arc<dyn Store>,
-    presence: Presence,
     is_unsaved: bool,
 }
 
 /// What the loop of a task was woken by.
 enum Event {
     Changes(Result<Vec<Batch>, StoreError>),
-    RenewalFailed(StoreError),
     Save,
 }
 
 impl Task {
-    async fn run(&mut self, mut stopped: watch::Receiver<bool>) {
+    async fn run(&mut self, node: Node, mut stopped: watch::Receiver<bool>) {
+        let presence = Presence::start(Arc::clone(&self.store), node);
         tokio::select! {
             _ = stopped.wait_for(|is_stopped| *is_stopped) => {}
-            () = self.follow() => {}
+            () = self.follow(&presence) => {}
         }
         self.save();
-        if let Some(lease) = self.presence.lease {
-            // The lease ends by itself soon if the store is away.
-            let _ = tokio::time::timeout(Duration::from_secs(2), self.store.revoke(lease)).await;
-        }
+        presence.end().await;
     }
 
-    async fn follow(&mut self) {
-        let mut renewals = tokio::time::interval(limits::LEASE_RENEWAL);
+    async fn follow(&mut self, presence: &Presence) {
         let mut saves = tokio::time::interval(limits::SNAPSHOT_INTERVAL);
-        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut away_since: Option<Instant> = None;
         loop {
             let event = {
-                let Follower { replica, sites } = &mut self.follower;
+                let replica = &mut self.follower.replica;
                 // To wait for a change may be broken off; a list would begin again each time.
                 let may_save = self.is_unsaved && replica.is_following();
-                let changes = next_changes(replica, &*self.store);
-                tokio::pin!(changes);
-                loop {
-                    tokio::select! {
-                        changes = &mut changes => break Event::Changes(changes),
-                        _ = renewals.tick() => match self.presence.renew(sites.refused()).await {
-                            // Without one, the store was not asked.
-                            Ok(()) if self.presence.lease.is_some() => {
-                                note_back(&mut away_since);
-                            }
-                            Ok(()) => {}
-                            Err(error) => break Event::RenewalFailed(error),
-                        },
-                        _ = saves.tick(), if may_save => break Event::Save,
-                    }
+                tokio::select! {
+                    changes = next_changes(replica, &*self.store) => Event::Changes(changes),
+                    _ = saves.tick(), if may_save => Event::Save,
                 }
             };
-            let outcome = match event {
+            match event {
                 Event::Changes(Ok(batches)) => {
                     self.apply(&batches);
                     let Follower { replica, sites } = &self.follower;
-                    self.presence.current = Some(replica.revision().0);
-                    self.presence.acknowledge(sites.refused()).await
+                    presence.say(Some(replica.revision().0), sites.refused());
                 }
                 Event::Changes(Err(error)) => {
-                    self.presence.current = None;
-                    Err(error)
+                    tracing::debug!(%error, "the store is not followed");
+                    presence.say(None, self.follower.sites.refused());
+                    tokio::time::sleep(presence::limits::STORE_RETRY).await;
                 }
-                Event::RenewalFailed(error) => Err(error),
-                Event::Save => {
-                    self.save();
-                    // That says nothing of the store.
-                    continue;
-                }
-            };
-            match outcome {
-                Ok(()) => note_back(&mut away_since),
-                Err(error) => {
-                    if away_since.is_none() {
-                        tracing::warn!(%error, "the store is away; what is served stays as it is");
-                        away_since = Some(Instant::now());
-                    }
-                    tokio::time::sleep(limits::STORE_RETRY).await;
-                }
+                Event::Save => self.save(),
             }
         }
     }
@@ -251,77 +208,5 @@ async fn next_changes(replica: &mut Replica, store: &dyn Store) -> Result<Vec<Ba
     match replica.is_following() {
         true => replica.advance(store).await,
         false => replica.catch_up(store).await,
-    }
-}
-
-fn note_back(away_since: &mut Option<Instant>) {
-    if let Some(since) = away_since.take() {
-        let secs = since.elapsed().as_secs();
-        tracing::info!(secs, "the store is back");
-    }
-}
-
-/// What the store knows of this node.
-struct Presence {
-    store: Arc<dyn Store>,
-    node: Node,
-    lease: Option<LeaseId>,
-    /// The store's revision that is served; nothing while it is not known that the copy is one of
-    /// this store. Nothing is said until then: a node that has not caught up must not hold others'
-    /// changes for served.
-    current: Option<u64>,
-    acknowledged: Option<(u64, BTreeMap<String, Refusal>)>,
-}
-
-impl Presence {
-    /// Tells the store what is served, if that is news.
-    async fn acknowledge(&mut self, refused: &BTreeMap<String, Refusal>) -> Result<(), StoreError> {
-        let Some(applied) = self.current else {
-            return Ok(());
-        };
-        let is_known = self
-            .acknowledged
-            .as_ref()
-            .is_some_and(|(known, known_refused)| *known == applied && known_refused == refused);
-        if is_known {
-            return Ok(());
-        }
-        self.node.applied = applied;
-        self.node.refused.clone_from(refused);
-        self.acknowledged = None;
-        // The lease may have ended while the store was away; the second is a new one.
-        for _ in 0..2 {
-            let lease = match self.lease {
-                Some(lease) => lease,
-                None => *self
-                    .lease
-                    .insert(self.store.grant(limits::LEASE_SECS).await?),
-            };
-            let key = keys::node(&self.node.id);
-            let txn = Txn::new().put_leased(key, encode(&self.node), lease);
-            match self.store.commit(txn).await {
-                Ok(Outcome::Committed(_)) => {
-                    self.acknowledged = Some((applied, self.node.refused.clone()));
-                    return Ok(());
-                }
-                Ok(Outcome::Conflict) => self.lease = None,
-                Err(error) => {
-                    self.lease = None;
-                    return Err(error);
-                }
-            }
-        }
-        let reason = "the node's lease ended as soon as it began";
-        Err(StoreError::Unavailable(reason.to_owned()))
-    }
-
-    async fn renew(&mut self, refused: &BTreeMap<String, Refusal>) -> Result<(), StoreError> {
-        if let Some(lease) = self.lease
-            && !self.store.renew(lease).await?
-        {
-            self.lease = None;
-            self.acknowledged = None;
-        }
-        self.acknowledge(refused).await
     }
 }

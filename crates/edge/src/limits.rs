@@ -76,16 +76,5 @@ pub const CACHE_TAGS_MAX: usize = 50;
 /// Longest cache tag.
 pub const CACHE_TAG_BYTES_MAX: usize = 256;
 
-/// A node that is not heard of for so long counts as dead.
-pub const LEASE_SECS: u32 = 10;
-
-/// How often a node says that it lives.
-pub const LEASE_RENEWAL: Duration = Duration::from_secs(3);
-
 /// How often the copy of the store is saved, when it has changed.
 pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Between attempts to reach a store that is away.
-pub const STORE_RETRY: Duration = Duration::from_millis(250);
-
-const _: () = assert!(LEASE_RENEWAL.as_secs() * 3 < LEASE_SECS as u64);
