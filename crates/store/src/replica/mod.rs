@@ -11,6 +11,7 @@
 //! here are passed over.
 
 pub mod snapshot;
+pub mod stream;
 
 use std::{
     collections::{BTreeMap, hash_map::RandomState},
@@ -248,7 +249,7 @@ impl Replica {
 }
 
 /// The id of the store, which is made if it has none, and the revision that the store is at.
-async fn identify(store: &dyn Store) -> Result<(String, Revision), StoreError> {
+pub async fn identify(store: &dyn Store) -> Result<(String, Revision), StoreError> {
     loop {
         let range = Range {
             prefix: ID_KEY.to_owned(),
