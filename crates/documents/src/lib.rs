@@ -13,6 +13,7 @@ mod node;
 mod resource;
 pub mod route53;
 pub mod tenant;
+pub mod traffic_policy;
 
 pub use node::{Node, Refusal, Role};
 pub use resource::Resource;
