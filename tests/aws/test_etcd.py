@@ -36,7 +36,8 @@ class Etcd(processes.Process):
             ["etcd", "--data-dir", f"{directory}/etcd", "--log-level", "error",
              "--listen-client-urls", url, "--advertise-client-urls", url,
              "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers,
-             "--initial-cluster", f"default={peers}", "--unsafe-no-fsync"],
+             "--initial-cluster", f"default={peers}", "--unsafe-no-fsync",
+             "--max-txn-ops", "2200"],
             directory,
         )
 

@@ -162,7 +162,7 @@ mod tests {
             (Txn::new().delete(long.clone()), "1024"),
             (Txn::new().if_present(long), "1024"),
             (Txn::new().delete(""), "1 byte"),
-            (many, "120"),
+            (many, "2100"),
             (Txn::new().put("k", large), "1000000"),
             (Txn::new().put("a", half.clone()).put("b", half), "1200000"),
             (Txn::new().put("k", "v").delete("k"), "once"),

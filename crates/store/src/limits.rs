@@ -1,5 +1,4 @@
-//! The bounds of this crate. They are those of etcd as it comes, so that what fits one store fits
-//! the other.
+//! The bounds of this crate. They are those of etcd, so that what fits one store fits the other.
 
 use std::time::Duration;
 
@@ -9,8 +8,12 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 /// Longest value. etcd takes requests of 1.5 MiB.
 pub const VALUE_BYTES_MAX: usize = 1_000_000;
 
-/// Most comparisons, and most writes, of one transaction. etcd takes 128.
-pub const TXN_OPERATIONS_MAX: usize = 120;
+/// Most comparisons, and most writes, of one transaction. etcd takes as many if it is started with
+/// `--max-txn-ops=2200`; otherwise it refuses what goes beyond 128.
+pub const TXN_OPERATIONS_MAX: usize = 2_100;
+
+/// As many as etcd takes without being told: what whatever can do with less keeps to.
+pub const TXN_OPERATIONS_COMMON: usize = 120;
 
 /// All keys and values of one transaction.
 pub const TXN_BYTES_MAX: usize = 1_200_000;
@@ -21,6 +24,7 @@ pub const PAGE_DOCUMENTS_MAX: usize = 1_000;
 /// Most keys that are read at once.
 pub const GET_KEYS_MAX: usize = 120;
 
+const _: () = assert!(TXN_OPERATIONS_COMMON < TXN_OPERATIONS_MAX);
 const _: () = assert!(VALUE_BYTES_MAX < TXN_BYTES_MAX && TXN_BYTES_MAX < 1_500_000);
 
 /// Bytes of keys and values after which a page, or what a watch tells at once, ends.

@@ -336,7 +336,7 @@ async fn what_is_beyond_the_limits_is_refused_and_what_is_at_them_is_taken(subje
     committed(store, many(limits::TXN_OPERATIONS_MAX)).await;
     let full = (0..limits::TXN_OPERATIONS_MAX).fold(Txn::new(), |txn, index| {
         let key = format!("{index}");
-        txn.if_absent(key.clone()).put(key, vec![1; 9_000])
+        txn.if_absent(key.clone()).put(key, vec![1; 500])
     });
     committed(store, full).await;
 }

@@ -12,6 +12,7 @@ use std::{
 use store::{
     Range, Revision, Store, StoreError, Txn,
     etcd::{ConnectError, Credentials, Etcd, Options},
+    limits,
 };
 use subject::{block_on, committed, etcd_server::EtcdServer, head, told_until};
 use tempfile::TempDir;
@@ -209,6 +210,24 @@ fn etcd_is_reached_by_tls_if_its_certificate_is_of_the_named_authority() {
         let error = with(authority().0).get("a").await.unwrap_err();
         assert!(
             error.to_string().to_lowercase().contains("certificate"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn an_etcd_that_takes_small_transactions_alone_is_said_to_need_its_flag() {
+    let Some(server) = EtcdServer::start_with(&["--max-txn-ops", "128"]) else {
+        return;
+    };
+    block_on(async {
+        let store = server.client();
+        let many = |count| (0..count).fold(Txn::new(), |txn, n| txn.put(format!("{n}"), "1"));
+        committed(&store, many(limits::TXN_OPERATIONS_COMMON)).await;
+        let error = store.commit(many(200)).await.unwrap_err();
+        let is_told = error.to_string().contains("--max-txn-ops=2200");
+        assert!(
+            matches!(error, StoreError::TooLarge(_)) && is_told,
             "{error}"
         );
     });

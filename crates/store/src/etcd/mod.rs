@@ -399,6 +399,12 @@ fn is_compacted(status: &Status) -> bool {
 fn failed(status: Status) -> StoreError {
     let reason = format!("etcd: {}: {}", status.code(), link::causes(&status));
     match status.code() {
+        Code::InvalidArgument if status.message().contains("too many operations") => {
+            StoreError::TooLarge(format!(
+                "{reason}; changes of many records at once need an etcd that is started with \
+                 --max-txn-ops=2200"
+            ))
+        }
         Code::InvalidArgument => StoreError::TooLarge(reason),
         _ => StoreError::Unavailable(reason),
     }

@@ -102,6 +102,7 @@ impl EtcdServer {
                 &peer,
             ])
             .args(["--initial-cluster", &format!("test={peer}")])
+            .args(["--max-txn-ops", "2200"])
             .args(["--heartbeat-interval", "20", "--election-timeout", "200"])
             .args(["--logger", "zap", "--log-level", "info"])
             .args(&self.arguments)
