@@ -1,1 +1,24 @@
-//! Authoritative DNS.
+//! Authoritative DNS that routes.
+//!
+//! What it does: compiles hosted zones and record sets into immutable trees ([`compile`]), finds
+//! and writes the answer to a query without an allocation or a lock ([`Responder::respond`]), and
+//! tells how it came to it ([`explain`]). What it does not do: recurse, cache, or take updates by
+//! DNS.
+//!
+//! Read [`World`] first, then [`Builder`], then [`Responder`].
+
+pub mod answer;
+pub mod cells;
+pub mod compile;
+pub mod explain;
+pub mod limits;
+pub mod message;
+pub mod platform;
+pub mod world;
+pub mod zone;
+
+pub use answer::{Asker, Category, Cookie, Facts, Outcome, Responder, Transport};
+pub use cells::{Elsewhere, Elsewheres, HealthCell, HealthCells};
+pub use compile::{Builder, Refusal};
+pub use world::{Settings, View, World};
+pub use zone::Zone;

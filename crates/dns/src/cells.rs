@@ -1,0 +1,154 @@
+//! What changes without a new world: the state of health checks, and addresses of names elsewhere.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
+use records::Name;
+
+use crate::limits::ELSEWHERE_ADDRESSES_MAX;
+
+/// The state of one health check, read by answers without waiting.
+#[derive(Debug)]
+pub struct HealthCell {
+    id: Box<str>,
+    is_healthy: AtomicBool,
+    reason: ArcSwap<str>,
+}
+
+impl HealthCell {
+    fn new(id: &str) -> HealthCell {
+        HealthCell {
+            id: id.into(),
+            // A check that nobody knows hides nothing (spec §12, 6).
+            is_healthy: AtomicBool::new(true),
+            reason: ArcSwap::new(Arc::from("not known yet")),
+        }
+    }
+
+    /// The check's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether what has this check may be answered.
+    #[inline]
+    pub fn is_healthy(&self) -> bool {
+        // The state stands alone: nothing else is read on the strength of it.
+        self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    /// Why, in words.
+    pub fn reason(&self) -> Arc<str> {
+        self.reason.load_full()
+    }
+
+    /// Sets the state, after inversion and disabling, and why it is so.
+    pub fn set(&self, is_healthy: bool, reason: &str) {
+        self.reason.store(reason.into());
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
+    }
+}
+
+/// All health checks that records name, or that somebody told of.
+#[derive(Debug, Default)]
+pub struct HealthCells(Mutex<HashMap<Box<str>, Arc<HealthCell>>>);
+
+impl HealthCells {
+    /// The cell of a check; healthy until it is set.
+    pub fn cell(&self, id: &str) -> Arc<HealthCell> {
+        let mut cells = self.0.lock();
+        if let Some(cell) = cells.get(id) {
+            return cell.clone();
+        }
+        let cell = Arc::new(HealthCell::new(id));
+        cells.insert(id.into(), cell.clone());
+        cell
+    }
+
+    /// Forgets the cells that no record names.
+    pub fn prune(&self) {
+        self.0.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
+    }
+}
+
+/// Addresses of a name that is not served here, as a resolver found them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The first [`ELSEWHERE_ADDRESSES_MAX`] are answered.
+    pub v4: Vec<Ipv4Addr>,
+    /// The same.
+    pub v6: Vec<Ipv6Addr>,
+    /// Until when they hold, in milliseconds since 1970. They are answered beyond it, until there
+    /// are others.
+    pub until_ms: u64,
+}
+
+/// An alias's target that is resolved elsewhere (spec §11).
+#[derive(Debug)]
+pub struct Elsewhere {
+    name: Name,
+    addresses: ArcSwapOption<Addresses>,
+    asked_ms: AtomicU64,
+}
+
+impl Elsewhere {
+    /// The name that is resolved.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What was found; nothing before the first resolution.
+    pub fn addresses(&self) -> arc_swap::Guard<Option<Arc<Addresses>>> {
+        self.addresses.load()
+    }
+
+    /// Keeps what a resolver found.
+    pub fn set(&self, mut addresses: Addresses) {
+        addresses.v4.truncate(ELSEWHERE_ADDRESSES_MAX);
+        addresses.v6.truncate(ELSEWHERE_ADDRESSES_MAX);
+        self.addresses.store(Some(Arc::new(addresses)));
+    }
+
+    /// When an answer needed it last, in milliseconds since 1970: what nobody asks for need not be
+    /// refreshed.
+    pub fn asked_ms(&self) -> u64 {
+        self.asked_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ask(&self, now_ms: u64) {
+        // A second's precision is enough, and spares the cores each other's cache lines.
+        if now_ms.abs_diff(self.asked_ms.load(Ordering::Relaxed)) >= 1000 {
+            self.asked_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All names elsewhere that aliases lead to. A task resolves [`Elsewheres::all`] now and then.
+#[derive(Debug, Default)]
+pub struct Elsewheres(Mutex<HashMap<Name, Arc<Elsewhere>>>);
+
+impl Elsewheres {
+    /// The cell of a name.
+    pub fn cell(&self, name: &Name) -> Arc<Elsewhere> {
+        let cell = || {
+            Arc::new(Elsewhere {
+                name: name.clone(),
+                addresses: ArcSwapOption::empty(),
+                asked_ms: AtomicU64::new(0),
+            })
+        };
+        let mut cells = self.0.lock();
+        cells.entry(name.clone()).or_insert_with(cell).clone()
+    }
+
+    /// Every name that is to be resolved; those that no record leads to any more are forgotten.
+    pub fn all(&self) -> Vec<Arc<Elsewhere>> {
+        let mut cells = self.0.lock();
+        cells.retain(|_, cell| Arc::strong_count(cell) > 1);
+        cells.values().cloned().collect()
+    }
+}
