@@ -2,14 +2,16 @@
 //!
 //! What it does: reads any file in MaxMind's format that has countries in it (GeoLite2 and GeoIP2,
 //! DB-IP, ip-location-db, IPinfo), country-only or with cities, and finds an address by binary
-//! search, without touching the file again. What it does not do: ship a database (none may be
-//! distributed freely with a program; the operator names a file), watch the file for changes, or
-//! decide anything by location.
+//! search, without touching the file again; and knows the areas that Route 53 divides the world
+//! into. What it does not do: ship a database (none may be distributed freely with a program; the
+//! operator names a file), watch the file for changes, or decide anything by location.
 //!
-//! Read first: [`Geo`], [`Location`].
+//! Read first: [`Geo`], [`Location`], [`places`].
 
 pub mod limits;
+pub mod places;
 mod record;
+mod tables;
 pub mod testing;
 mod tree;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use places::region;
 use tree::Tree;
 
 /// Where an address is, as far as the database knows. Texts are as they are in the database,
