@@ -10,7 +10,9 @@ pub mod limits;
 mod name;
 pub mod rdata;
 mod record_type;
+mod text;
 pub mod zone_file;
 
 pub use name::{Labels, Name, NameError};
 pub use record_type::RecordType;
+pub use text::Escapes;

@@ -3,6 +3,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
+use crate::text::{Escapes, push_name};
 
 /// A domain name in wire form, letters folded to lower case: names that are equal in DNS are equal
 /// here, bytewise.
@@ -41,14 +42,23 @@ impl Name {
     /// Out of Route 53's text: `www.example.com`, with or without a dot at the end; `\052` is the
     /// byte of these three **octal** digits (spec §7.2). Relative names do not exist.
     pub fn parse(text: &str) -> Result<Name, NameError> {
-        parse(text, 8)
+        Name::read(text, Escapes::Octal, &[0])
     }
 
     /// Out of a master file's text, where `\042` is the byte of these three **decimal** digits and
     /// `\.` a dot within a label (RFC 1035 §5.1). The name is taken for a whole one, whether a dot
     /// ends it or not.
     pub fn parse_master(text: &str) -> Result<Name, NameError> {
-        parse(text, 10)
+        Name::read(text, Escapes::Decimal, &[0])
+    }
+
+    /// Out of a text; without a dot at its end, it goes on with `origin`, a name's wire form.
+    pub(crate) fn read(text: &str, escapes: Escapes, origin: &[u8]) -> Result<Name, NameError> {
+        let mut wire = Vec::with_capacity(text.len() + 1 + origin.len());
+        push_name(text, escapes, origin, &mut wire)?;
+        // Lengths are below the letters.
+        wire.make_ascii_lowercase();
+        Ok(Name(wire.into()))
     }
 
     /// Out of wire form without compression, which must be all of `wire`.
@@ -56,15 +66,23 @@ impl Name {
         if wire.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong);
         }
-        let mut at = 0;
-        loop {
-            match wire.get(at) {
-                Some(0) if at + 1 == wire.len() => break,
-                Some(&length @ 1..=63) => at += 1 + usize::from(length),
-                _ => return Err(NameError::Wire),
-            }
+        if Name::wire_length(wire) != Some(wire.len()) {
+            return Err(NameError::Wire);
         }
         Ok(Name(wire.to_ascii_lowercase().into()))
+    }
+
+    /// How many bytes the name has with which `wire` begins; none if it is compressed, cut off or
+    /// longer than a name may be.
+    pub fn wire_length(wire: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            match wire.get(at)? {
+                0 => return Some(at + 1).filter(|length| *length <= NAME_BYTES_MAX),
+                length @ 1..=63 => at += 1 + usize::from(*length),
+                _ => return None,
+            }
+        }
     }
 
     /// Its wire form: each label behind its length, and the root's 0.
@@ -127,7 +145,7 @@ impl Name {
         let labels: Vec<&[u8]> = self.labels().collect();
         let mut key = String::with_capacity(self.0.len() + 8);
         for label in labels.into_iter().rev() {
-            write_label(label, &mut key);
+            Escapes::Octal.write_label(label, &mut key);
             key.push('.');
         }
         key
@@ -137,14 +155,8 @@ impl Name {
 /// Route 53's text, with the dot at the end: every byte but `a-z 0-9 - _` is `\ooo`.
 impl fmt::Display for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_root() {
-            return formatter.write_str(".");
-        }
         let mut text = String::with_capacity(self.0.len() + 8);
-        for label in self.labels() {
-            write_label(label, &mut text);
-            text.push('.');
-        }
+        Escapes::Octal.write_name(&self.0, &mut text);
         formatter.write_str(&text)
     }
 }
@@ -170,84 +182,6 @@ impl<'n> Iterator for Labels<'n> {
         self.rest = rest;
         (length > 0).then_some(label)
     }
-}
-
-fn write_label(label: &[u8], text: &mut String) {
-    for &byte in label {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
-            _ => {
-                for shift in [6, 3, 0] {
-                    text.push(char::from(b'0' + (byte >> shift & 7)));
-                }
-                let at = text.len() - 3;
-                text.insert(at, '\\');
-            }
-        }
-    }
-}
-
-fn parse(text: &str, radix: u32) -> Result<Name, NameError> {
-    if text == "." {
-        return Ok(Name::root());
-    }
-    let mut wire = vec![0];
-    let mut label_at = 0;
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'.' => {
-                end_label(&mut wire, label_at)?;
-                label_at = wire.len();
-                wire.push(0);
-            }
-            b'\\' => wire.push(escaped(&mut bytes, radix)?.to_ascii_lowercase()),
-            0x21..=0x7e => wire.push(byte.to_ascii_lowercase()),
-            _ => return Err(NameError::Unescaped),
-        }
-        if wire.len() > NAME_BYTES_MAX {
-            return Err(NameError::TooLong);
-        }
-    }
-    // Without a dot at the end, the last label is still open; with one, it is the root.
-    if wire.len() > label_at + 1 {
-        end_label(&mut wire, label_at)?;
-        wire.push(0);
-    } else if wire.len() == 1 {
-        return Err(NameError::EmptyLabel);
-    }
-    match wire.len() {
-        0..=NAME_BYTES_MAX => Ok(Name(wire.into())),
-        _ => Err(NameError::TooLong),
-    }
-}
-
-fn end_label(wire: &mut [u8], label_at: usize) -> Result<(), NameError> {
-    match wire.len() - label_at - 1 {
-        0 => Err(NameError::EmptyLabel),
-        length @ 1..=LABEL_BYTES_MAX => {
-            wire[label_at] = length as u8;
-            Ok(())
-        }
-        _ => Err(NameError::LabelTooLong),
-    }
-}
-
-/// What follows a backslash.
-fn escaped(bytes: &mut std::str::Bytes<'_>, radix: u32) -> Result<u8, NameError> {
-    let first = bytes.next().ok_or(NameError::Escape)?;
-    if !first.is_ascii_digit() {
-        return match first {
-            0x21..=0x7e => Ok(first),
-            _ => Err(NameError::Escape),
-        };
-    }
-    let mut number = 0;
-    for byte in [Some(first), bytes.next(), bytes.next()] {
-        let digit = byte.and_then(|byte| char::from(byte).to_digit(radix));
-        number = number * radix + digit.ok_or(NameError::Escape)?;
-    }
-    u8::try_from(number).map_err(|_| NameError::Escape)
 }
 
 #[cfg(test)]
