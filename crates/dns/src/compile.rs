@@ -75,4 +75,17 @@ impl Builder {
 
     /// What the operator says.
     pub fn set_settings(&mut self, _settings: Settings) {}
+
+    /// Forgets all zones, records, instances and collections: all of them come once more. What the
+    /// operator says, and where PoPs are, stays.
+    pub fn clear(&mut self) {}
+
+    /// A zone's answers are signed with these keys, or with none.
+    pub fn set_keys(&mut self, _zone: &str, _keys: Option<dnssec::ZoneKeys>) {}
+
+    /// A zone's queries are logged to this log group, or to none.
+    pub fn set_query_log(&mut self, _zone: &str, _log_group_arn: Option<&str>) {}
+
+    /// What edges measured.
+    pub fn set_latencies(&mut self, _latencies: routing::Latencies) {}
 }

@@ -10,15 +10,20 @@
 pub mod answer;
 pub mod cells;
 pub mod compile;
+pub mod cookie;
 pub mod explain;
+mod follow;
 pub mod limits;
 pub mod message;
 pub mod platform;
+pub mod rrl;
+pub mod server;
 pub mod world;
 pub mod zone;
 
 pub use answer::{Asker, Category, Cookie, Facts, Outcome, Responder, Transport};
 pub use cells::{Elsewhere, Elsewheres, HealthCell, HealthCells};
 pub use compile::{Builder, Refusal};
+pub use follow::{FollowConfig, Follower, Following};
 pub use world::{Settings, View, World};
 pub use zone::Zone;

@@ -1,5 +1,7 @@
 //! The bounds of this crate.
 
+use std::time::Duration;
+
 /// What we say that we take over UDP, and the most that we send, unless configured otherwise: what
 /// crosses every path of today without fragments (DNS flag day 2020).
 pub const UDP_PAYLOAD_BYTES: u16 = 1232;
@@ -40,3 +42,18 @@ pub const SIGNED_TTL_SECS_MAX: u32 = 604_800;
 
 /// The most addresses of a name elsewhere that are kept, of each family.
 pub const ELSEWHERE_ADDRESSES_MAX: usize = 16;
+
+/// How often the copy of the store is saved, when it has changed.
+pub const COPY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Between two looks at the names elsewhere.
+pub const ELSEWHERE_TICK: Duration = Duration::from_millis(500);
+
+/// How long a name's addresses are kept fresh after somebody needed them.
+pub const ELSEWHERE_IDLE: Duration = Duration::from_secs(600);
+
+/// Between attempts to resolve a name that has no addresses.
+pub const ELSEWHERE_RETRY: Duration = Duration::from_secs(5);
+
+/// Addresses are kept at least so long, whatever their time to live.
+pub const ELSEWHERE_TTL_MIN: Duration = Duration::from_secs(5);

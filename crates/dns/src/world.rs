@@ -78,4 +78,9 @@ impl World {
     pub fn zone(&self, _id: &str) -> Option<&Arc<Zone>> {
         None
     }
+
+    /// All record sets, as their documents in the store.
+    pub fn documents(&self) -> impl Iterator<Item = store::Document> + '_ {
+        std::iter::empty()
+    }
 }

@@ -1,0 +1,233 @@
+//! What a name server keeps of its store besides the world, and how documents become its parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+
+use documents::route53::{
+    CIDR_COLLECTION, CidrCollection, KEY_SIGNING_KEY, KeySigningKey, QUERY_LOGGING, QueryLogging,
+    RECORD, ROUTE53, TRAFFIC_POLICY_INSTANCE, TrafficPolicyInstance, ZONE, ZONE_SIGNING_KEYS, Zone,
+    ZoneSigningKeys, parse, parse_record, resource,
+};
+use documents::{FormError, Refusal, Resource, decode};
+use shapes::route53::ResourceRecordSet;
+use store::replica::stream::{self, Head};
+use store::{Batch, Document, Event, Revision};
+
+use crate::compile::{self, Builder};
+use crate::world::World;
+
+/// A copy of the store: the documents that are no record sets, and what it is a copy of.
+pub(super) struct Copy {
+    path: PathBuf,
+    head: Head,
+    documents: BTreeMap<String, Document>,
+    /// Documents that have no part in answers, by key.
+    refused: BTreeMap<String, Refusal>,
+    /// Zones whose keys have changed since [`Copy::settle`].
+    unsettled: BTreeSet<String>,
+}
+
+impl Copy {
+    /// Reads the copy that lies at `path`, and puts what it has on top of `world`.
+    pub fn open(path: PathBuf, world: World) -> io::Result<(Copy, World)> {
+        let mut copy = Copy::empty(path);
+        let mut builder = Builder::new(&world);
+        let path = copy.path.clone();
+        let read = stream::read(&path, ROUTE53, |document| copy.put(document, &mut builder))?;
+        let Some(head) = read else {
+            return Ok((Copy::empty(path), world));
+        };
+        copy.head = head;
+        copy.settle(&mut builder);
+        let (world, refusals) = builder.finish();
+        copy.refuse(refusals);
+        Ok((copy, world))
+    }
+
+    fn empty(path: PathBuf) -> Copy {
+        Copy {
+            path,
+            head: Head {
+                prefix: ROUTE53.to_owned(),
+                ..Head::default()
+            },
+            documents: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+        }
+    }
+
+    /// The last revision whose changes are here.
+    pub fn revision(&self) -> Revision {
+        self.head.revision
+    }
+
+    /// Whether it is one of the store of that id.
+    pub fn is_of(&self, store_id: &str) -> bool {
+        self.head.store_id == store_id
+    }
+
+    /// Documents that have no part in answers, by key.
+    pub fn refused(&self) -> &BTreeMap<String, Refusal> {
+        &self.refused
+    }
+
+    /// An empty copy, for all documents to come once more; the builder forgets what it has.
+    pub fn begin_anew(&self, builder: &mut Builder) -> Copy {
+        builder.clear();
+        Copy::empty(self.path.clone())
+    }
+
+    /// Says what it is a copy of.
+    pub fn is_now(&mut self, store_id: String, revision: Revision) {
+        self.head.store_id = store_id;
+        self.head.revision = revision;
+    }
+
+    /// Takes up a batch of changes.
+    pub fn apply(&mut self, batch: &Batch, builder: &mut Builder) {
+        for event in &batch.events {
+            match event {
+                Event::Put(document) => self.put(document.clone(), builder),
+                Event::Deleted { key } => self.delete(key, builder),
+            }
+        }
+        self.head.revision = self.head.revision.max(batch.revision);
+    }
+
+    /// Takes up a document.
+    pub fn put(&mut self, document: Document, builder: &mut Builder) {
+        self.refused.remove(&document.key);
+        if let Err(error) = self.read(&document, builder) {
+            self.note(&document.key, document.modified.0, error.message);
+        }
+        if !matches!(parse(&document.key), Some((RECORD, _))) {
+            self.documents.insert(document.key.clone(), document);
+        }
+    }
+
+    fn read(&mut self, document: &Document, builder: &mut Builder) -> Result<(), FormError> {
+        let (key, value) = (document.key.as_str(), &document.value[..]);
+        let Some((collection, id)) = parse(key) else {
+            return Ok(());
+        };
+        match collection {
+            RECORD => {
+                let record_set: ResourceRecordSet = decode(key, value)?;
+                let zone = parse_record(key).map_or("", |(zone, ..)| zone);
+                builder.put_record(zone, &record_set, document.modified.0);
+            }
+            ZONE => {
+                let zone = Resource::<Zone>::decode(key, value)?;
+                builder.put_zone(&zone);
+                self.unsettled.insert(zone.id);
+            }
+            TRAFFIC_POLICY_INSTANCE => {
+                let instance = Resource::<TrafficPolicyInstance>::decode(key, value)?;
+                builder.put_instance(id, &instance.config);
+            }
+            CIDR_COLLECTION => {
+                let collection = Resource::<CidrCollection>::decode(key, value)?;
+                builder.put_collection(id, &collection.config);
+            }
+            QUERY_LOGGING => {
+                let logging = Resource::<QueryLogging>::decode(key, value)?.config;
+                builder.set_query_log(&logging.zone, Some(&logging.log_group_arn));
+            }
+            KEY_SIGNING_KEY | ZONE_SIGNING_KEYS => self.unsettle(id),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &str, builder: &mut Builder) {
+        self.refused.remove(key);
+        let old = self.documents.remove(key);
+        let Some((collection, id)) = parse(key) else {
+            return;
+        };
+        match collection {
+            RECORD => builder.delete_record(key),
+            ZONE => builder.delete_zone(id),
+            TRAFFIC_POLICY_INSTANCE => builder.delete_instance(id),
+            CIDR_COLLECTION => builder.delete_collection(id),
+            QUERY_LOGGING => {
+                let logging = old.map(|old| Resource::<QueryLogging>::decode(key, &old.value));
+                if let Some(Ok(logging)) = logging {
+                    builder.set_query_log(&logging.config.zone, None);
+                }
+            }
+            KEY_SIGNING_KEY | ZONE_SIGNING_KEYS => self.unsettle(id),
+            _ => {}
+        }
+    }
+
+    fn unsettle(&mut self, id: &str) {
+        let zone = id.split_once('/').map_or(id, |(zone, _)| zone);
+        self.unsettled.insert(zone.to_owned());
+    }
+
+    /// Gives zones the keys that belong to them, now that all changes of a batch are here.
+    pub fn settle(&mut self, builder: &mut Builder) {
+        for zone in std::mem::take(&mut self.unsettled) {
+            match self.keys(&zone) {
+                Ok(keys) => builder.set_keys(&zone, keys),
+                Err(error) => {
+                    let revision = self.head.revision.0;
+                    self.note(&error.key, revision, error.message);
+                }
+            }
+        }
+    }
+
+    /// A zone's keys, if its answers are signed.
+    fn keys(&self, zone: &str) -> Result<Option<dnssec::ZoneKeys>, FormError> {
+        let key = resource(ZONE, zone);
+        let Some(document) = self.documents.get(&key) else {
+            return Ok(None);
+        };
+        let config = Resource::<Zone>::decode(&key, &document.value)?.config;
+        if !config.is_signing {
+            return Ok(None);
+        }
+        let mut ksks: Vec<KeySigningKey> = Vec::new();
+        let prefix = resource(KEY_SIGNING_KEY, zone) + "/";
+        let range = self.documents.range(prefix.clone()..);
+        for (key, document) in range.take_while(|(key, _)| key.starts_with(&prefix)) {
+            ksks.push(decode(key, &document.value)?);
+        }
+        let key = resource(ZONE_SIGNING_KEYS, zone);
+        let zsks: ZoneSigningKeys = match self.documents.get(&key) {
+            Some(document) => decode(&key, &document.value)?,
+            None => ZoneSigningKeys::default(),
+        };
+        let wrong = |message: String| FormError { key, message };
+        let apex = match records::Name::parse(&config.name) {
+            Ok(apex) => apex,
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        let keys = dnssec::ZoneKeys::of_documents(apex, &ksks, &zsks);
+        keys.map(Some).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Notes documents that the builder has no use for.
+    pub fn refuse(&mut self, refusals: Vec<compile::Refusal>) {
+        let revision = self.head.revision.0;
+        for compile::Refusal { key, message } in refusals {
+            self.note(&key, revision, message);
+        }
+    }
+
+    fn note(&mut self, key: &str, revision: u64, message: String) {
+        tracing::error!(key, message, "has no part in answers");
+        let refusal = Refusal { revision, message };
+        self.refused.insert(key.to_owned(), refusal);
+    }
+
+    /// Writes the copy to its file, whole or not at all.
+    pub fn save(&self, world: &World) -> io::Result<()> {
+        let documents = self.documents.values().cloned();
+        stream::write(&self.path, &self.head, documents.chain(world.documents()))
+    }
+}
