@@ -6,11 +6,14 @@
 //! into. What it does not do: ship a database (none may be distributed freely with a program; the
 //! operator names a file), watch the file for changes, or decide anything by location.
 //!
-//! Read first: [`Geo`], [`Location`], [`places`].
+//! Read first: [`Geo`], [`Location`], [`Projection`], [`places`].
 
 pub mod limits;
+mod network;
 pub mod places;
+mod projection;
 mod record;
+mod table;
 mod tables;
 pub mod testing;
 mod tree;
@@ -23,7 +26,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use network::{Network, NetworkError};
 pub use places::region;
+pub use projection::Projection;
+use table::Table;
 use tree::Tree;
 
 /// Where an address is, as far as the database knows. Texts are as they are in the database,
@@ -133,10 +139,7 @@ impl Geo {
 
     /// How many address ranges and locations it has.
     pub fn counts(&self) -> (usize, usize) {
-        (
-            self.v4.starts.len() + self.v6.starts.len(),
-            self.locations.len(),
-        )
+        (self.v4.len() + self.v6.len(), self.locations.len())
     }
 }
 
@@ -182,82 +185,6 @@ pub enum DatabaseError {
     /// Nothing in it names a country or a network.
     #[error("none of its records has a country, a city or a network number (it is a {0})")]
     NoLocations(String),
-}
-
-/// The whole address space cut into ranges. Each goes from its start to before the next one's; the
-/// first start is 0.
-#[derive(Clone, Debug)]
-struct Table<A> {
-    starts: Vec<A>,
-    /// Number of each range's location, or [`NOWHERE`].
-    places: Vec<u32>,
-    /// How many starts have upper bits below the index: where to begin the search, so that it
-    /// touches two or three cache lines and not twenty.
-    before: Box<[u32]>,
-}
-
-const NOWHERE: u32 = u32::MAX;
-
-trait Address: Copy + Default + Ord {
-    fn upper_16_bits(self) -> usize;
-}
-
-impl Address for u32 {
-    fn upper_16_bits(self) -> usize {
-        (self >> 16) as usize
-    }
-}
-
-impl Address for u128 {
-    fn upper_16_bits(self) -> usize {
-        (self >> 112) as usize
-    }
-}
-
-impl<A: Address> Table<A> {
-    /// A table of one range, which is nowhere; to be searched once it is finished.
-    fn new() -> Table<A> {
-        Table {
-            starts: vec![A::default()],
-            places: vec![NOWHERE],
-            before: Box::default(),
-        }
-    }
-
-    /// Adds the next range. Starts must ascend; the first may be 0 and then replaces the nothing
-    /// that is there.
-    fn push(&mut self, start: A, place: u32) {
-        let last = self.starts.len() - 1;
-        if self.starts[last] == start {
-            self.places[last] = place;
-        } else if self.places[last] != place {
-            debug_assert!(self.starts[last] < start);
-            self.starts.push(start);
-            self.places.push(place);
-        }
-    }
-
-    fn finish(&mut self) {
-        self.starts.shrink_to_fit();
-        self.places.shrink_to_fit();
-        let mut before = vec![0u32; (1 << 16) + 1];
-        for start in &self.starts {
-            before[start.upper_16_bits() + 1] += 1;
-        }
-        for upper in 1..before.len() {
-            before[upper] += before[upper - 1];
-        }
-        self.before = before.into();
-    }
-
-    #[inline]
-    fn find(&self, address: A) -> u32 {
-        let upper = address.upper_16_bits();
-        let (from, to) = (self.before[upper] as usize, self.before[upper + 1] as usize);
-        let at = from + self.starts[from..to].partition_point(|start| *start <= address);
-        // The first start is 0, so at least one is not after the address.
-        self.places[at - 1]
-    }
 }
 
 #[cfg(test)]

@@ -13,5 +13,9 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// and would be walked without end. So many visits a node are allowed.
 pub const VISITS_PER_NODE_MAX: u64 = 4;
 
+/// Tables of address ranges are indexed by that many of the addresses' leading bits, or fewer if
+/// they are small: 256 KiB of index at most.
+pub const INDEX_BITS_MAX: u32 = 16;
+
 // Locations are numbered in 32 bits, of which one number means none.
 const _: () = assert!(LOCATIONS_MAX < u32::MAX as usize);

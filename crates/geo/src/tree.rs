@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use maxminddb::Reader;
 
 use crate::record::{Texts, Value};
-use crate::{DatabaseError, Location, NOWHERE, Table, limits};
+use crate::table::{NOWHERE, Table};
+use crate::{DatabaseError, Location, limits};
 
 /// A search tree over the bits of addresses.
 ///
