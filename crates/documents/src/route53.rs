@@ -11,6 +11,8 @@
 //! route53/traffic-policy-instance/<uuid>   Resource<TrafficPolicyInstance>
 //! route53/query-logging/<uuid>             Resource<QueryLogging>
 //! route53/delegation-set/N123              Resource<DelegationSet>
+//! zones/Z123                               ZoneState, for the API alone
+//! protections/Z123/com.example.www. A      ResourceRecordSetProtectionConfig, for the API alone
 //! changes/C123                             ChangeRecord, for the API alone
 //! health/<check>/<node>                    Opinion, bound to the node's lease
 //! pops/<code>                              Pop
@@ -104,6 +106,21 @@ pub fn parse_record(key: &str) -> Option<(&str, &str, &str, Option<&str>)> {
     })
 }
 
+/// Key of what the API keeps of a zone besides.
+pub fn zone_state(zone: &str) -> String {
+    format!("zones/{zone}")
+}
+
+/// Prefix of what says which record sets of a zone nobody may change.
+pub fn protections(zone: &str) -> String {
+    format!("protections/{zone}/")
+}
+
+/// Key of one of these; see [`record`].
+pub fn protection(zone: &str, order_key: &str, record_type: &str) -> String {
+    format!("{}{order_key} {record_type}", protections(zone))
+}
+
 /// Key of a change.
 pub fn change(id: &str) -> String {
     format!("{CHANGES}{id}")
@@ -151,6 +168,17 @@ pub struct Zone {
     /// `ENABLED` or `DISABLED`, once it was set (`UpdateHostedZoneFeatures`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerated_recovery: Option<String>,
+}
+
+/// What the API keeps of a zone besides. Whoever writes a record set of the zone puts it in the
+/// same transaction, and compares it: so that of two who write at once one goes first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ZoneState {
+    /// How many record sets it has.
+    pub record_set_count: u64,
+    /// Networks that other accounts may associate a private zone with (spec §6).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorized_vpcs: Vec<VPC>,
 }
 
 /// A key signing key (spec §15).
