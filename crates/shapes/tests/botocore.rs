@@ -31,7 +31,7 @@ struct Sent {
 #[test]
 fn every_request_of_botocore_is_read_as_what_it_was_asked_to_send() {
     let requests: Vec<Sent> = serde_json::from_str(REQUESTS).unwrap();
-    assert_eq!(requests.len(), 174);
+    assert_eq!(requests.len(), 248);
     for sent in requests {
         let name = &sent.operation;
         let router = Router::new(service(&sent.service));
