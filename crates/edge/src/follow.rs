@@ -10,16 +10,17 @@
 
 mod sites;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use cache::bans::Ban;
-use documents::{Node, keys};
+use documents::{Node, encode, keys, route53};
 use presence::Presence;
 use store::replica::Replica;
-use store::{Batch, Store, StoreError};
+use store::{Batch, LeaseId, Store, StoreError, Txn};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -108,21 +109,33 @@ struct Task {
 /// What the loop of a task was woken by.
 enum Event {
     Changes(Result<Vec<Batch>, StoreError>),
+    Latencies,
     Save,
 }
 
 impl Task {
     async fn run(&mut self, node: Node, mut stopped: watch::Receiver<bool>) {
+        let mut latencies = Latencies {
+            key: route53::latencies(&node.id),
+            told: route53::Latencies {
+                pop: node.pop.clone(),
+                region: node.region.clone(),
+                networks: BTreeMap::new(),
+            },
+            lease: None,
+        };
         let presence = Presence::start(Arc::clone(&self.store), node);
         tokio::select! {
             _ = stopped.wait_for(|is_stopped| *is_stopped) => {}
-            () = self.follow(&presence) => {}
+            () = self.follow(&presence, &mut latencies) => {}
         }
         self.save();
         presence.end().await;
     }
 
-    async fn follow(&mut self, presence: &Presence) {
+    async fn follow(&mut self, presence: &Presence, latencies: &mut Latencies) {
+        let mut sketches = tokio::time::interval(limits::LATENCY_INTERVAL);
+        sketches.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut saves = tokio::time::interval(limits::SNAPSHOT_INTERVAL);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -133,6 +146,7 @@ impl Task {
                 tokio::select! {
                     changes = next_changes(replica, &*self.store) => Event::Changes(changes),
                     _ = saves.tick(), if may_save => Event::Save,
+                    _ = sketches.tick(), if replica.is_following() => Event::Latencies,
                 }
             };
             match event {
@@ -145,6 +159,15 @@ impl Task {
                     tracing::debug!(%error, "the store is not followed");
                     presence.say(None, self.follower.sites.refused());
                     tokio::time::sleep(presence::limits::STORE_RETRY).await;
+                }
+                Event::Latencies => {
+                    let lease = *presence.lease().borrow();
+                    let txn = latencies.news(self.updates.latencies(), lease);
+                    // Beside, so that no change waits for it; what is lost is told of next time.
+                    if let Some(txn) = txn {
+                        let store = Arc::clone(&self.store);
+                        tokio::spawn(async move { store.commit(txn).await });
+                    }
                 }
                 Event::Save => self.save(),
             }
@@ -208,5 +231,26 @@ async fn next_changes(replica: &mut Replica, store: &dyn Store) -> Result<Vec<Ba
     match replica.is_following() {
         true => replica.advance(store).await,
         false => replica.catch_up(store).await,
+    }
+}
+
+/// What the store was told of the round-trip times that this node measures.
+struct Latencies {
+    key: String,
+    told: route53::Latencies,
+    lease: Option<LeaseId>,
+}
+
+impl Latencies {
+    /// Tells of what has changed, as long as the node lives.
+    fn news(&mut self, networks: BTreeMap<String, f32>, lease: Option<LeaseId>) -> Option<Txn> {
+        let now = lease?;
+        let is_told = self.lease == lease || networks.is_empty();
+        if is_told && self.told.networks == networks {
+            return None;
+        }
+        self.lease = lease;
+        self.told.networks = networks;
+        Some(Txn::new().put_leased(self.key.clone(), encode(&self.told), now))
     }
 }

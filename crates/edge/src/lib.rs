@@ -28,6 +28,7 @@ pub mod forward;
 pub mod generated;
 mod http1;
 pub mod key;
+mod latency;
 pub mod limits;
 mod lookup;
 pub mod names;

@@ -76,5 +76,14 @@ pub const CACHE_TAGS_MAX: usize = 50;
 /// Longest cache tag.
 pub const CACHE_TAG_BYTES_MAX: usize = 256;
 
+/// Networks whose round-trip times a node knows. A sketch of so many is a document of 100 kB.
+pub const LATENCY_NETWORKS_MAX: usize = 4_096;
+
+/// After so long without a viewer, a network's round-trip time is worth nothing.
+pub const LATENCY_AGE_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
+/// How often a node tells of the round-trip times that it measured, if they have changed.
+pub const LATENCY_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How often the copy of the store is saved, when it has changed.
 pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);

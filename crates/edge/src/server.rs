@@ -266,6 +266,7 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         geo: config.geo.clone(),
         clients: Clients::new(config.connections_per_client),
         timeouts: config.timeouts,
+        latencies: Default::default(),
         accepted: AtomicU64::new(0),
         refused: AtomicU64::new(0),
         open: AtomicUsize::new(0),
@@ -398,6 +399,9 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping
             ip,
         };
         let _ = stream.set_nodelay(true);
+        shared
+            .latencies
+            .note_connection(&stream, ip, worker.now_ms());
         let (worker, open) = (Rc::clone(&worker), stopping.enter());
         tokio::task::spawn_local(async move {
             http1::serve(worker, stream, peer, open).await;

@@ -44,6 +44,11 @@ pub struct Updates {
 }
 
 impl Updates {
+    /// The round-trip times of viewers' networks, in milliseconds: `192.0.2.0/24`.
+    pub(crate) fn latencies(&self) -> BTreeMap<String, f32> {
+        self.shared.latencies.sketch(self.shared.clock.now_ms())
+    }
+
     pub(crate) fn new(shared: Arc<Shared>, upkeep: mpsc::SyncSender<()>) -> Updates {
         Updates {
             shared,

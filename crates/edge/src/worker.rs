@@ -14,6 +14,7 @@ use telemetry::metrics::{Registry, Rejections, SiteCounters};
 use crate::clients::Clients;
 use crate::directory::{Directory, Served};
 use crate::fetch::Landing;
+use crate::latency::Latencies;
 use crate::limits;
 use crate::objects::Objects;
 use crate::{Clock, Dice, Timeouts};
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub geo: Option<Arc<Geo>>,
     pub clients: Clients,
     pub timeouts: Timeouts,
+    pub latencies: Latencies,
     pub accepted: AtomicU64,
     pub refused: AtomicU64,
     pub open: AtomicUsize,
