@@ -10,8 +10,7 @@ use documents::{FormError, Resource, decode, route53};
 use parking_lot::Mutex;
 use shapes::route53::{HealthCheckConfig, HealthCheckType, InsufficientDataHealthStatus};
 
-/// A check is healthy where more than so many percent of its checkers say so.
-const HEALTHY_PERCENT: usize = 18;
+use crate::limits::HEALTHY_PERCENT;
 
 /// The state of one check, as it is now. A check that is not known, or not yet, is healthy.
 pub struct Cell {
@@ -83,6 +82,7 @@ pub struct Board {
     checks: BTreeMap<String, Check>,
     /// The calculated checks that count a check, by its id.
     parents: BTreeMap<String, BTreeSet<String>>,
+    configs_version: u64,
 }
 
 struct Check {
@@ -91,6 +91,18 @@ struct Check {
     opinions: BTreeMap<String, Opinion>,
     /// What the opinions came to when there were some last, before it was inverted.
     last_known: Option<bool>,
+}
+
+impl Check {
+    fn note_last_known(&mut self) {
+        let config = self.config.as_ref();
+        if config.is_none_or(|config| is_disabled(config)) {
+            // What is not probed is not known to be as it was.
+            self.last_known = None;
+        } else if !self.opinions.is_empty() {
+            self.last_known = Some(is_healthy(&self.opinions));
+        }
+    }
 }
 
 /// A state, and why.
@@ -128,23 +140,15 @@ impl Board {
             .strip_prefix(HEALTH)
             .and_then(|rest| rest.split_once('/'))
         {
-            let opinions = match value {
-                Some(bytes) => {
-                    let opinion: Opinion = decode(key, bytes)?;
-                    let opinions = &mut self.check(id).opinions;
-                    opinions.insert(node.to_owned(), opinion);
-                    opinions
-                }
-                None => {
-                    let opinions = &mut self.check(id).opinions;
-                    opinions.remove(node);
-                    opinions
-                }
+            let opinion: Option<Opinion> = match value {
+                Some(bytes) => Some(decode(key, bytes)?),
+                None => None,
             };
-            if !opinions.is_empty() {
-                let is_healthy = is_healthy(opinions);
-                self.check(id).last_known = Some(is_healthy);
-            }
+            let opinions = &mut self.check(id).opinions;
+            match opinion {
+                Some(opinion) => opinions.insert(node.to_owned(), opinion),
+                None => opinions.remove(node),
+            };
             id
         } else {
             return Ok(());
@@ -160,6 +164,11 @@ impl Board {
             .filter_map(|check| Some((&**check.config.as_ref()?, &check.cell)))
     }
 
+    /// Grows whenever [`Board::checks`] gives other configs or cells than before.
+    pub fn configs_version(&self) -> u64 {
+        self.configs_version
+    }
+
     fn check(&mut self, id: &str) -> &mut Check {
         self.checks.entry(id.to_owned()).or_insert_with(|| Check {
             cell: Arc::new(Cell::new(id)),
@@ -170,11 +179,8 @@ impl Board {
     }
 
     fn configure(&mut self, id: &str, config: Option<Arc<HealthCheckConfig>>) {
-        let check = self.check(id);
-        if config.is_none() {
-            check.last_known = None;
-        }
-        let old = std::mem::replace(&mut check.config, config.clone());
+        self.configs_version += 1;
+        let old = std::mem::replace(&mut self.check(id).config, config.clone());
         for child in children(old.as_deref()) {
             if let Some(parents) = self.parents.get_mut(child) {
                 parents.remove(id);
@@ -192,6 +198,7 @@ impl Board {
     /// Sets a check's cell, and those of the calculated checks that count it. A calculated check
     /// counts no calculated one (spec §13.4), so that this goes no further.
     fn judge_with_parents(&mut self, id: &str, now_ms: u64) {
+        self.check(id).note_last_known();
         if self.judge(id, now_ms) {
             for parent in self.parents.get(id).into_iter().flatten() {
                 self.judge(parent, now_ms);
@@ -218,7 +225,7 @@ impl Board {
         let Some(config) = &check.config else {
             return Verdict::healthy(NOT_KNOWN);
         };
-        let verdict = if config.disabled == Some(true) {
+        let verdict = if is_disabled(config) {
             Verdict::healthy("it is disabled, and so it counts as healthy")
         } else {
             match config.r#type {
@@ -277,6 +284,10 @@ impl Verdict {
     }
 }
 
+pub(crate) fn is_disabled(config: &HealthCheckConfig) -> bool {
+    config.disabled == Some(true)
+}
+
 fn children(config: Option<&HealthCheckConfig>) -> &[String] {
     config
         .filter(|config| config.r#type == HealthCheckType::Calculated)
@@ -328,5 +339,360 @@ fn of_alarm(config: &HealthCheckConfig) -> Verdict {
     Verdict {
         is_healthy,
         reason: "there are no alarms here: InsufficientDataHealthStatus decides".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A board that is written to as the store's followers do.
+    #[derive(Default)]
+    struct Story {
+        board: Board,
+        now_ms: u64,
+    }
+
+    impl Story {
+        fn apply(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), FormError> {
+            self.now_ms += 1;
+            self.board.apply(key, value, self.now_ms)
+        }
+
+        fn check(&mut self, id: &str, config: Value) -> Arc<Cell> {
+            let resource = Resource {
+                id: id.to_owned(),
+                etag: String::new(),
+                version: 1,
+                created_ms: 0,
+                modified_ms: 0,
+                domain: None,
+                config: HealthCheck {
+                    caller_reference: String::new(),
+                    config: shapes::from_value(&config).unwrap(),
+                },
+            };
+            let key = route53::resource(HEALTH_CHECK, id);
+            self.apply(&key, Some(&resource.encode())).unwrap();
+            self.board.cell(id)
+        }
+
+        fn delete(&mut self, id: &str) {
+            self.apply(&route53::resource(HEALTH_CHECK, id), None)
+                .unwrap();
+        }
+
+        fn opinion(&mut self, id: &str, node: &str, is_healthy: bool) {
+            let word = if is_healthy { "Success" } else { "Failure" };
+            let opinion = Opinion {
+                region: "eu-west-1".to_owned(),
+                address: "192.0.2.1".to_owned(),
+                is_healthy,
+                status: format!("{word}: {node}"),
+                checked_ms: self.now_ms,
+                last_failure: None,
+            };
+            let key = route53::opinion(id, node);
+            self.apply(&key, Some(&documents::encode(&opinion)))
+                .unwrap();
+        }
+
+        fn gone(&mut self, id: &str, node: &str) {
+            self.apply(&route53::opinion(id, node), None).unwrap();
+        }
+    }
+
+    fn http() -> Value {
+        json!({"Type": "HTTP", "IPAddress": "192.0.2.1"})
+    }
+
+    #[test]
+    fn more_than_18_percent_of_the_checkers_make_a_check_healthy() {
+        for (healthy, checkers, want) in [
+            (0, 1, false),
+            (1, 1, true),
+            (1, 5, true),
+            (1, 6, false),
+            (2, 11, true),
+            (2, 12, false),
+            (18, 100, false),
+            (19, 100, true),
+        ] {
+            let mut story = Story::default();
+            let cell = story.check("c", http());
+            for node in 0..checkers {
+                story.opinion("c", &format!("n{node}"), node < healthy);
+            }
+            assert_eq!(cell.is_healthy(), want, "{healthy} of {checkers}");
+        }
+    }
+
+    #[test]
+    fn a_check_is_healthy_until_somebody_has_looked_and_then_what_was_seen_last() {
+        let mut story = Story::default();
+        let early = story.board.cell("c");
+        assert!(early.is_healthy());
+        let cell = story.check("c", http());
+        assert!(Arc::ptr_eq(&early, &cell));
+        assert!(cell.is_healthy() && cell.changed_ms() == 0);
+        story.opinion("c", "n1", false);
+        assert!(!cell.is_healthy());
+        let changed_ms = cell.changed_ms();
+        assert_eq!(changed_ms, story.now_ms);
+        assert_eq!(
+            cell.reason(),
+            "0 of 1 checkers see it healthy (18 % rule): Failure: n1"
+        );
+        story.gone("c", "n1");
+        assert!(!cell.is_healthy(), "{cell:?}");
+        assert!(cell.reason().contains("checkers are gone"), "{cell:?}");
+        assert_eq!(cell.changed_ms(), changed_ms);
+        story.opinion("c", "n2", true);
+        assert!(cell.is_healthy());
+    }
+
+    #[test]
+    fn inverted_checks_are_the_other_way_round_from_the_start() {
+        let mut story = Story::default();
+        let mut config = http();
+        config["Inverted"] = json!(true);
+        let cell = story.check("c", config.clone());
+        assert!(!cell.is_healthy());
+        story.opinion("c", "n1", false);
+        assert!(cell.is_healthy());
+        config["Disabled"] = json!(true);
+        story.check("c", config.clone());
+        assert!(!cell.is_healthy(), "disabled and inverted");
+        config["Inverted"] = json!(false);
+        story.check("c", config);
+        assert!(cell.is_healthy(), "disabled alone");
+    }
+
+    #[test]
+    fn a_check_that_was_disabled_begins_anew() {
+        let mut story = Story::default();
+        let cell = story.check("c", http());
+        story.opinion("c", "n1", false);
+        let mut disabled = http();
+        disabled["Disabled"] = json!(true);
+        story.check("c", disabled);
+        story.gone("c", "n1");
+        story.check("c", http());
+        assert!(cell.is_healthy(), "{cell:?}");
+    }
+
+    #[test]
+    fn a_deleted_check_is_healthy_and_its_cell_stays_for_whoever_has_it() {
+        let mut story = Story::default();
+        let cell = story.check("c", http());
+        story.opinion("c", "n1", false);
+        story.delete("c");
+        assert!(cell.is_healthy());
+        story.gone("c", "n1");
+        assert!(Arc::ptr_eq(&cell, &story.board.cell("c")));
+        drop(cell);
+        story.delete("c");
+        assert!(story.board.checks.is_empty(), "nobody has it any more");
+    }
+
+    fn calculated(children: &[&str], threshold: i32) -> Value {
+        json!({
+            "Type": "CALCULATED", "ChildHealthChecks": children, "HealthThreshold": threshold,
+        })
+    }
+
+    #[test]
+    fn a_calculated_check_counts_its_healthy_children() {
+        let mut story = Story::default();
+        let mut inverted = http();
+        inverted["Inverted"] = json!(true);
+        let mut disabled = http();
+        disabled["Disabled"] = json!(true);
+        // Also where the children come after it.
+        let two = story.check("two", calculated(&["a", "b", "c"], 2));
+        let none = story.check("none", calculated(&["a", "b", "c"], 0));
+        let four = story.check("four", calculated(&["a", "b", "c"], 4));
+        story.check("a", http());
+        story.check("b", inverted);
+        story.check("c", disabled);
+        assert!(two.is_healthy(), "a and c: {two:?}");
+        assert!(none.is_healthy() && !four.is_healthy());
+        story.opinion("a", "n1", false);
+        assert!(!two.is_healthy(), "c alone: {two:?}");
+        assert_eq!(
+            two.reason(),
+            "1 of 3 children are healthy, and 2 must be; a is not"
+        );
+        story.opinion("b", "n1", false);
+        assert!(two.is_healthy(), "b, inverted, and c: {two:?}");
+        assert!(none.is_healthy() && !four.is_healthy());
+        story.delete("a");
+        story.check("two", calculated(&["b"], 1));
+        story.opinion("b", "n1", true);
+        assert!(!two.is_healthy(), "b alone counts: {two:?}");
+    }
+
+    #[test]
+    fn calculated_checks_of_each_other_end() {
+        let mut story = Story::default();
+        story.check("a", calculated(&["b"], 1));
+        story.check("b", calculated(&["a", "b"], 3));
+        story.check("a", calculated(&["a", "b"], 2));
+        assert!(!story.board.cell("b").is_healthy());
+    }
+
+    #[test]
+    fn without_alarms_there_is_never_enough_data() {
+        let mut story = Story::default();
+        for (status, want) in [
+            (json!("Healthy"), true),
+            (json!("Unhealthy"), false),
+            (json!("LastKnownStatus"), true),
+        ] {
+            let config = json!({
+                "Type": "CLOUDWATCH_METRIC",
+                "AlarmIdentifier": {"Region": "us-east-1", "Name": "a"},
+                "InsufficientDataHealthStatus": status,
+            });
+            assert_eq!(story.check("c", config).is_healthy(), want, "{status}");
+        }
+        let config = json!({"Type": "RECOVERY_CONTROL", "RoutingControlArn": "arn:x"});
+        assert!(story.check("r", config).is_healthy());
+    }
+
+    #[test]
+    fn what_cannot_be_read_changes_nothing() {
+        let mut story = Story::default();
+        let cell = story.check("c", http());
+        story.opinion("c", "n1", false);
+        for key in ["route53/health-check/c", "health/c/n1"] {
+            let error = story.apply(key, Some(b"{")).unwrap_err();
+            assert_eq!(error.key, key);
+        }
+        story.apply("health/c", Some(b"{")).unwrap();
+        story.apply("route53/zone/Z1", Some(b"{")).unwrap();
+        assert!(!cell.is_healthy());
+    }
+
+    /// What may happen to a board.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Check(usize, bool, bool),
+        Calculated(i32),
+        Delete(usize),
+        Opinion(usize, usize, bool),
+        Gone(usize, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..3_usize, any::<bool>(), prop::bool::weighted(0.2))
+                .prop_map(|(check, inverted, disabled)| Step::Check(check, inverted, disabled)),
+            (0..5_i32).prop_map(Step::Calculated),
+            (0..4_usize).prop_map(Step::Delete),
+            (0..3_usize, 0..7_usize, any::<bool>())
+                .prop_map(|(check, node, healthy)| Step::Opinion(check, node, healthy)),
+            (0..3_usize, 0..7_usize).prop_map(|(check, node)| Step::Gone(check, node)),
+        ]
+    }
+
+    /// The rules of the spec, from all that has happened.
+    #[derive(Default)]
+    struct Model {
+        checks: BTreeMap<usize, (bool, bool)>,
+        threshold: Option<usize>,
+        opinions: BTreeMap<(usize, usize), bool>,
+        last: BTreeMap<usize, bool>,
+    }
+
+    impl Model {
+        fn take(&mut self, step: &Step) {
+            match *step {
+                Step::Check(check, inverted, disabled) => {
+                    self.checks.insert(check, (inverted, disabled));
+                }
+                Step::Calculated(threshold) => self.threshold = Some(threshold as usize),
+                Step::Delete(3) => self.threshold = None,
+                Step::Delete(check) => {
+                    self.checks.remove(&check);
+                }
+                Step::Opinion(check, node, healthy) => {
+                    self.opinions.insert((check, node), healthy);
+                }
+                Step::Gone(check, node) => {
+                    self.opinions.remove(&(check, node));
+                }
+            }
+            for check in 0..3 {
+                let is_probed = matches!(self.checks.get(&check), Some((_, false)));
+                match self.by_opinions(check) {
+                    _ if !is_probed => self.last.remove(&check),
+                    Some(state) => self.last.insert(check, state),
+                    None => None,
+                };
+            }
+        }
+
+        fn by_opinions(&self, check: usize) -> Option<bool> {
+            let all = self.opinions.iter().filter(|((of, _), _)| *of == check);
+            let states: Vec<bool> = all.map(|(_, state)| *state).collect();
+            let healthy = states.iter().filter(|state| **state).count();
+            (!states.is_empty()).then(|| healthy as f64 / states.len() as f64 > 0.18)
+        }
+
+        fn state(&self, check: usize) -> bool {
+            match self.checks.get(&check) {
+                None => true,
+                Some((inverted, true)) => !inverted,
+                Some((inverted, false)) => {
+                    let seen = self.by_opinions(check);
+                    let seen = seen.or_else(|| self.last.get(&check).copied());
+                    seen.unwrap_or(true) != *inverted
+                }
+            }
+        }
+
+        fn calculated(&self) -> bool {
+            let healthy = (0..3).filter(|check| self.state(*check)).count();
+            self.threshold.is_none_or(|threshold| healthy >= threshold)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_board_says_what_the_rules_say_whatever_happened(
+            steps in proptest::collection::vec(step(), 1..60),
+        ) {
+            let (mut story, mut model) = (Story::default(), Model::default());
+            let id = |check: usize| format!("c{check}");
+            for step in &steps {
+                model.take(step);
+                match *step {
+                    Step::Check(check, inverted, disabled) => {
+                        let mut config = http();
+                        config["Inverted"] = json!(inverted);
+                        config["Disabled"] = json!(disabled);
+                        story.check(&id(check), config);
+                    }
+                    Step::Calculated(threshold) => {
+                        story.check("c3", calculated(&["c0", "c1", "c2"], threshold));
+                    }
+                    Step::Delete(check) => story.delete(&id(check)),
+                    Step::Opinion(check, node, healthy) => {
+                        story.opinion(&id(check), &format!("n{node}"), healthy);
+                    }
+                    Step::Gone(check, node) => story.gone(&id(check), &format!("n{node}")),
+                }
+                for check in 0..3 {
+                    let cell = story.board.cell(&id(check));
+                    prop_assert_eq!(cell.is_healthy(), model.state(check), "{:?}", cell);
+                }
+                let cell = story.board.cell("c3");
+                prop_assert_eq!(cell.is_healthy(), model.calculated(), "{:?}", cell);
+            }
+        }
     }
 }
