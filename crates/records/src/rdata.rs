@@ -19,7 +19,7 @@ use crate::text::{Escapes, Kind, Token, token};
 use crate::{Name, RecordType};
 use form::{Field, form};
 
-pub(crate) use read::{Grammar, read};
+pub(crate) use read::{Grammar, period, read};
 
 /// Why a value is not what its type has. `code` is Route 53's word for it, as its clients know it
 /// from `Invalid Resource Record: 'FATAL problem: <code> (<message>) encountered with '<value>''`

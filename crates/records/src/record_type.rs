@@ -49,10 +49,11 @@ impl FromStr for RecordType {
         if let Some((_, known)) = known {
             return Ok(*known);
         }
-        let number = text
-            .get(..4)
-            .filter(|kind| kind.eq_ignore_ascii_case("TYPE"));
-        let number = number.and_then(|_| text[4..].parse().ok());
+        let head = text.get(..4);
+        let number = head.filter(|head| head.eq_ignore_ascii_case("TYPE"));
+        let digits = number.map(|_| &text[4..]);
+        let digits = digits.filter(|digits| digits.starts_with(|sign: char| sign != '+'));
+        let number = digits.and_then(|digits| digits.parse().ok());
         number.map(RecordType).ok_or(())
     }
 }
@@ -66,6 +67,8 @@ mod tests {
         assert_eq!("aaaa".parse(), Ok(RecordType::AAAA));
         assert_eq!("TYPE28".parse(), Ok(RecordType::AAAA));
         assert_eq!(RecordType(1234).to_string(), "TYPE1234");
-        assert!("NOPE".parse::<RecordType>().is_err());
+        for text in ["NOPE", "TYPE", "TYPE+5", "TYPE65536", "TYPÉ5"] {
+            assert!(text.parse::<RecordType>().is_err(), "{text}");
+        }
     }
 }
