@@ -1,0 +1,122 @@
+//! One thread that answers datagrams: receive a batch, answer all of it, send.
+//!
+//! For each batch: one look at the world, one at the clock. For each query: no allocation, no lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::answering::{Answering, question_name, truncate};
+use super::limits::{ERROR_PAUSE_MS, STOP_CHECK_MS};
+use super::mmsg::{BatchSocket, Datagram, Incoming, Outgoing};
+use super::now_ms;
+use crate::answer::{Asker, Category, Cookie, Facts, Outcome, Transport};
+use crate::rrl::{Kind, Limiter, Verdict};
+use crate::world::World;
+
+pub(super) struct UdpThread {
+    pub answering: Answering,
+    pub limiter: Limiter,
+    pub world: Arc<ArcSwap<World>>,
+    pub stop: Arc<AtomicBool>,
+    pub socket: BatchSocket,
+}
+
+impl UdpThread {
+    /// Answers until `stop` is set and the socket is shut down.
+    pub fn run(mut self) {
+        let (mut incoming, mut outgoing) = (Incoming::new(), Outgoing::new());
+        let mut is_failing = false;
+        loop {
+            let received = incoming.receive(&self.socket);
+            if self.stop.load(Ordering::Acquire) {
+                return;
+            }
+            let now_ms = now_ms();
+            match received {
+                Ok(received) => {
+                    is_failing = false;
+                    self.answer_batch(&incoming, received, &mut outgoing, now_ms);
+                }
+                Err(error) => {
+                    // The network is gone, or memory is: it may come back.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::error!(%error, "DNS cannot receive datagrams");
+                    }
+                    std::thread::park_timeout(Duration::from_millis(ERROR_PAUSE_MS));
+                }
+            }
+            if let Some(log) = &mut self.answering.log {
+                log.tick(now_ms);
+            }
+        }
+    }
+
+    fn answer_batch(
+        &mut self,
+        incoming: &Incoming,
+        received: usize,
+        outgoing: &mut Outgoing,
+        now_ms: u64,
+    ) {
+        let world = self.world.load();
+        for index in 0..received {
+            let Some(query) = incoming.datagram(index) else {
+                self.answering.counters.discarded.increment();
+                continue;
+            };
+            if !outgoing.has_room() {
+                outgoing.send(&self.socket, incoming);
+            }
+            let length = self.answer(&world, query, outgoing.room(), now_ms);
+            if length > 0 {
+                outgoing.reply(index, length);
+            }
+        }
+        outgoing.send(&self.socket, incoming);
+    }
+
+    /// Writes what goes out, if anything: how many bytes.
+    #[inline]
+    fn answer(&mut self, world: &World, query: Datagram<'_>, out: &mut [u8], now_ms: u64) -> usize {
+        let asker = Asker {
+            source: query.from,
+            transport: Transport::Udp,
+            now_ms,
+        };
+        let outcome = self.answering.answer(world, query.bytes, &asker, out);
+        // Transfers are asked for by TCP only; whoever asks otherwise has no answer to wait for.
+        let Outcome::Answer { bytes, facts } = outcome else {
+            return 0;
+        };
+        if facts.cookie == Cookie::Valid {
+            return bytes;
+        }
+        let kind = kind_of(&facts, query.bytes);
+        match self.limiter.check(query.from.ip(), kind, now_ms) {
+            Verdict::Send => bytes,
+            Verdict::Truncate => {
+                self.answering.counters.limited_truncated.increment();
+                truncate(&mut out[..bytes], facts.name_bytes)
+            }
+            Verdict::Drop => {
+                self.answering.counters.limited_dropped.increment();
+                0
+            }
+        }
+    }
+}
+
+/// What a response is limited with.
+#[inline]
+fn kind_of<'q>(facts: &Facts<'_>, query: &'q [u8]) -> Kind<'q> {
+    match (facts.category, facts.zone) {
+        (Category::Answer | Category::NoData, _) => Kind::Name(question_name(query, facts)),
+        (Category::NameError, Some(zone)) => Kind::Denial(zone.number()),
+        (Category::NameError, None) | (Category::Error, _) => Kind::Error,
+    }
+}
+
+const _: () = assert!(ERROR_PAUSE_MS < STOP_CHECK_MS);
