@@ -221,9 +221,12 @@ impl Control {
     ) -> Result<Response<Bytes>, Failure> {
         let uri = &admitted.parts.uri;
         let query = uri.query().unwrap_or_default();
-        let found = router
-            .find(admitted.parts.method.as_str(), uri.path(), query)
-            .map_err(route_error)?;
+        let method = admitted.parts.method.as_str();
+        let path = match action_prefix {
+            "route53" => route53::path(method, uri.path()),
+            _ => uri.path().into(),
+        };
+        let found = router.find(method, &path, query).map_err(route_error)?;
         let operation = found.operation;
         let headers = text_headers(admitted.parts);
         let (input, fault) = match rest::read_request(&found, query, &headers, admitted.body) {
@@ -233,7 +236,7 @@ impl Control {
                 let known = known.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
                 (
                     Value::Object(known.collect()),
-                    Some(request_error(&error, operation.protocol)),
+                    Some(request_error(&error, operation.protocol, action_prefix)),
                 )
             }
         };
@@ -303,8 +306,9 @@ impl Control {
         Err(ApiError::common("SignatureDoesNotMatch", 403, message))
     }
 
-    /// A call of CloudFront's without a request around it: its input and its output are the JSON
-    /// that the AWS CLI takes and prints. Permission is not asked.
+    /// A call of CloudFront's or Route 53's, by the origin's event source, without a request around
+    /// it: its input and its output are the JSON that the AWS CLI takes and prints. Permission is
+    /// not asked.
     pub async fn invoke(
         &self,
         operation: &str,
@@ -313,20 +317,25 @@ impl Control {
         origin: &Origin,
         now_ms: u64,
     ) -> Result<Value, ApiError> {
-        let operations = shapes::cloudfront::OPERATIONS;
-        let operation = operations
-            .iter()
-            .find(|known| known.name == operation)
-            .ok_or_else(|| {
-                let message = format!("CloudFront has no operation {operation}.");
-                ApiError::common("UnknownOperationException", 404, message)
-            })?;
-        let entry = cloudfront::find(operation.name);
+        let is_route53 = origin.event_source == event_source("route53");
+        let (service, entry) = match is_route53 {
+            true => (&shapes::route53::SERVICE, route53::find(operation)),
+            false => (&shapes::cloudfront::SERVICE, cloudfront::find(operation)),
+        };
+        let operation = service.operation(operation).ok_or_else(|| {
+            let message = format!("There is no operation {operation}.");
+            ApiError::common("UnknownOperationException", 404, message)
+        })?;
         let entry = entry.ok_or_else(|| not_implemented(operation.name))?;
         if let Some(shape) = operation.input.as_ref().map(|input| input.shape)
-            && let Some(error) = shapes::check_types(shape, &input).first()
+            && let Some(error) = shapes::check_types(shape, &input).into_iter().next()
         {
-            let code = match parameter_code(std::slice::from_ref(error)) {
+            let code = match parameter_code(std::slice::from_ref(&error)) {
+                _ if is_route53 => {
+                    return Err(route53::request_error(&rest::RequestError::Body(vec![
+                        error,
+                    ])));
+                }
                 "InvalidArgument" => "MalformedXML",
                 code => code,
             };
@@ -476,8 +485,13 @@ fn route_error(error: RouteError) -> ApiError {
 }
 
 /// The answer to a request that does not fit its operation.
-pub(crate) fn request_error(error: &rest::RequestError, protocol: Protocol) -> ApiError {
+pub(crate) fn request_error(
+    error: &rest::RequestError,
+    protocol: Protocol,
+    service: &str,
+) -> ApiError {
     let code = match error {
+        _ if service == "route53" => return route53::request_error(error),
         // One code for everything, as services that speak JSON have it.
         _ if protocol != Protocol::RestXml => "ValidationException",
         rest::RequestError::MissingBody => "MissingBody",

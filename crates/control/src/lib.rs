@@ -53,6 +53,8 @@ pub struct ControlConfig {
     pub account_id: String,
     /// Distributions' own names lie under this one.
     pub domain: String,
+    /// Whether health checks may be of addresses of private networks, and of this host.
+    pub allow_private_health_checks: bool,
 }
 
 /// Says whether edges could serve a distribution. Edges implement it; the API asks before it
@@ -79,6 +81,46 @@ pub struct CustomPolicies {
 pub trait LocalNode: Send + Sync {
     /// What became of a request, or would, as [`warmfront`] documents; `None` without an edge here.
     fn explain(&self, question: &serde_json::Value) -> Option<Result<serde_json::Value, String>>;
+
+    /// How an answer of this node's name server comes about, as [`warmfront`] documents; `None`
+    /// without one here.
+    fn explain_dns(
+        &self,
+        question: &serde_json::Value,
+    ) -> Option<Result<serde_json::Value, String>> {
+        let _ = question;
+        None
+    }
+
+    /// What name servers would answer; `None` without a name server here.
+    fn test_answer(&self, question: &TestQuestion) -> Option<TestAnswer> {
+        let _ = question;
+        None
+    }
+}
+
+/// A question of Route 53's `TestDNSAnswer` (spec §18).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestQuestion {
+    /// The zone's id: it is asked even where another one would answer.
+    pub zone: String,
+    /// Within the zone.
+    pub name: records::Name,
+    /// What is asked for.
+    pub record_type: records::RecordType,
+    /// Who asks; nobody in particular, if absent.
+    pub resolver: Option<std::net::IpAddr>,
+    /// For whom it asks: an address, and how many of its bits count.
+    pub client_subnet: Option<(std::net::IpAddr, u8)>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestAnswer {
+    /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`: as DNS calls it.
+    pub response_code: String,
+    /// The values of the records that answer, as Route 53 writes them; of a CNAME, its target.
+    pub values: Vec<String>,
 }
 
 /// The API.

@@ -58,7 +58,7 @@ pub const TENANTS_MAX: usize = 10_000;
 /// each is a write of one transaction.
 pub const TENANT_DOMAINS_MAX: usize = 100;
 
-const _: () = assert!(TENANT_DOMAINS_MAX + 15 <= store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(TENANT_DOMAINS_MAX + 15 <= store::limits::TXN_OPERATIONS_COMMON);
 
 /// Longest policy document; IAM's own bound is 6,144 characters without blanks.
 pub const POLICY_BYTES_MAX: usize = 10_240;
@@ -88,7 +88,7 @@ pub const QUERY_BYTES_MAX: usize = 65_536;
 pub const QUERY_PARAMETERS_MAX: usize = 1_000;
 
 const _: () = assert!(AUDIT_SWEEP_RECORDS as u64 > AUDIT_SWEEP_EVERY);
-const _: () = assert!(AUDIT_SWEEP_RECORDS <= store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(AUDIT_SWEEP_RECORDS <= store::limits::TXN_OPERATIONS_COMMON);
 const _: () = assert!(4 * AUDIT_PARAMETERS_BYTES_MAX < store::limits::VALUE_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX > 3_000_000);
 
@@ -123,5 +123,68 @@ pub const KEYS_SWEPT_AT_ONCE: usize = 100;
 pub const KEYS_SWEPT_BATCHES_MAX: usize = 1_000;
 
 const _: () = assert!(KEY_BYTES_MAX + 100 < store::limits::KEY_BYTES_MAX);
-const _: () = assert!(KEYS_WRITTEN_MAX + 10 < store::limits::TXN_OPERATIONS_MAX);
-const _: () = assert!(KEYS_SWEPT_AT_ONCE < store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(KEYS_WRITTEN_MAX + 10 < store::limits::TXN_OPERATIONS_COMMON);
+const _: () = assert!(KEYS_SWEPT_AT_ONCE < store::limits::TXN_OPERATIONS_COMMON);
+
+/// Hosted zones. AWS's quota is 500, until one asks for more; lists read them all.
+pub const HOSTED_ZONES_MAX: usize = 10_000;
+
+/// Record sets of a zone. AWS's quota is 10,000, until one asks for more.
+pub const RECORD_SETS_PER_ZONE_MAX: u64 = 2_000_000;
+
+/// Values of a record set (spec §3).
+pub const VALUES_PER_RECORD_SET_MAX: usize = 400;
+
+/// Record sets of one name and type (spec §3).
+pub const RECORD_SETS_PER_GROUP_MAX: usize = 100;
+
+/// And of one name and type by geoproximity (spec §3).
+pub const GEOPROXIMITY_PER_GROUP_MAX: usize = 30;
+
+/// Records of a batch; an UPSERT's count twice (spec §8.2).
+pub const BATCH_RECORDS_MAX: usize = 1_000;
+
+/// Characters of the values of a batch; an UPSERT's count twice (spec §8.2).
+pub const BATCH_CHARS_MAX: usize = 32_000;
+
+/// Longest chain of aliases within a zone (spec §11).
+pub const ALIAS_DEPTH_MAX: usize = 10;
+
+/// Lists of names that a batch reads at once.
+pub const BATCH_READS_AT_ONCE: usize = 16;
+
+/// Networks of a private zone (spec §3).
+pub const VPCS_PER_ZONE_MAX: usize = 300;
+
+/// Networks that others may associate with a zone (spec §3).
+pub const VPC_AUTHORIZATIONS_PER_ZONE_MAX: usize = 1_000;
+
+/// Reusable delegation sets (spec §3).
+pub const DELEGATION_SETS_MAX: usize = 100;
+
+/// Zones of a reusable delegation set (spec §3).
+pub const ZONES_PER_DELEGATION_SET_MAX: usize = 100;
+
+/// Traffic policies, whatever their versions. AWS's quota is 50, until one asks for more.
+pub const TRAFFIC_POLICIES_MAX: usize = 1_000;
+
+/// Traffic policies in use. AWS's quota is 5, until one asks for more.
+pub const TRAFFIC_POLICY_INSTANCES_MAX: usize = 1_000;
+
+/// Longest id of Route 53's resources: the model's bound.
+pub const ROUTE53_ID_BYTES_MAX: usize = 64;
+
+/// Changes are kept so long (spec §8.1).
+pub const CHANGES_KEPT_DAYS: u64 = 30;
+
+/// About every so many revisions of the store, old ones are removed.
+pub const CHANGES_SWEEP_EVERY: u64 = 64;
+
+/// And so many of them at most.
+pub const CHANGES_SWEPT_AT_ONCE: usize = 120;
+
+const _: () = assert!(CHANGES_SWEPT_AT_ONCE <= store::limits::TXN_OPERATIONS_COMMON);
+const _: () = assert!(CHANGES_SWEPT_AT_ONCE as u64 > CHANGES_SWEEP_EVERY);
+// An alias has no records, and counts as one: changes are as few as records, and each writes one
+// document and may need a health check to be there; with the zone's and the batch's own.
+const _: () = assert!(BATCH_RECORDS_MAX + 50 < store::limits::TXN_OPERATIONS_MAX);

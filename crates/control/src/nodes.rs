@@ -6,20 +6,25 @@ use store::Revision;
 use crate::call::Call;
 use crate::error::Failure;
 
-/// The edges that live.
-pub struct Edges(Vec<Node>);
+/// The nodes of a role that live.
+pub struct Living(Vec<Node>);
 
-impl Edges {
+impl Living {
+    /// The edges.
+    pub async fn edges(call: &Call<'_>) -> Result<Living, Failure> {
+        Living::of(call, Role::Edge).await
+    }
+
     /// Those whose lease holds at this moment.
-    pub async fn alive(call: &Call<'_>) -> Result<Edges, Failure> {
+    pub async fn of(call: &Call<'_>, role: Role) -> Result<Living, Failure> {
         let mut nodes = Vec::new();
         for document in call.list_all(keys::NODES).await? {
             let node: Node = decode(&document.key, &document.value)?;
-            if node.roles.contains(&Role::Edge) {
+            if node.roles.contains(&role) {
                 nodes.push(node);
             }
         }
-        Ok(Edges(nodes))
+        Ok(Living(nodes))
     }
 
     /// Whether all of them serve a document as it was put at that revision. If there are none,

@@ -87,7 +87,15 @@ impl<C> Stored<C> {
 impl Kind {
     /// Where the resource of that id lies.
     pub fn key(&self, id: &str) -> String {
-        keys::resource(self.collection, id)
+        format!("{}{id}", self.prefix())
+    }
+
+    /// Where all of them lie: Route 53's below another prefix than CloudFront's.
+    pub fn prefix(&self) -> String {
+        match self.cfn_type.starts_with("AWS::Route53::") {
+            true => documents::route53::resource(self.collection, ""),
+            false => keys::collection(self.collection),
+        }
     }
 
     /// The error for an id that there is none of.
@@ -120,7 +128,7 @@ impl Kind {
         &self,
         call: &Call<'_>,
     ) -> Result<Vec<Stored<C>>, Failure> {
-        let documents = call.list_all(&keys::collection(self.collection)).await?;
+        let documents = call.list_all(&self.prefix()).await?;
         let mut all = Vec::with_capacity(documents.len());
         for document in documents {
             all.push(Stored {

@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::error::Failure;
 use crate::ids::{self, IdForm};
 use crate::limits;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::resource::{self, Kind, Stored};
 use crate::service::{Entry, served, stored};
 
@@ -186,7 +186,7 @@ async fn output(
 ) -> Result<cf::ConnectionGroup, Failure> {
     let group = &stored.resource;
     let arn = arn(call, &group.id);
-    let status = Edges::alive(call)
+    let status = Living::edges(call)
         .await?
         .status(&stored.key, stored.modified);
     Ok(cf::ConnectionGroup {
@@ -323,7 +323,7 @@ async fn list(call: &Call<'_>) -> Answer {
     let max_items = input.max_items.map(|number| number.to_string());
     let (marker, max_items) = (input.marker.as_deref(), max_items.as_deref());
     let page = resource::page(groups, |stored| &stored.resource.id, marker, max_items)?;
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let summaries = page
         .items
         .into_iter()
@@ -336,7 +336,7 @@ async fn list(call: &Call<'_>) -> Answer {
 
 fn summary(
     call: &Call<'_>,
-    edges: &Edges,
+    edges: &Living,
     stored: Stored<ConnectionGroup>,
 ) -> cf::ConnectionGroupSummary {
     let group = stored.resource;

@@ -32,7 +32,7 @@ use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::error::Failure;
 use crate::ids::{self, IdForm};
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::resource::{Kind, Stored};
 use crate::service::{Entry, served, stored};
 
@@ -304,7 +304,7 @@ async fn delete(call: &Call<'_>) -> Answer {
         );
         return Err(Failure::api(&error::DISTRIBUTION_NOT_DISABLED, message));
     }
-    if !Edges::alive(call)
+    if !Living::edges(call)
         .await?
         .serve(&stored.key, stored.modified)
     {

@@ -16,7 +16,7 @@ use self::ledger::Entry as LedgerEntry;
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::error::{ApiError, Failure};
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::service::{Entry, served};
 use crate::{limits, resource};
 
@@ -131,7 +131,7 @@ async fn create_for(
     if let Some(claim) = owner.read_with(call, &claim_key).await? {
         return repeated(call, owner, &String::from_utf8_lossy(&claim.value), &batch).await;
     }
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let newest = ledger::newest(call, owner.id).await?;
     let running = ledger::in_progress_of(call, owner.id, newest.as_ref(), &edges).await?;
     rules::check_in_progress(running, weight)?;
@@ -197,7 +197,7 @@ fn decode(document: &Document) -> Result<Resource<InvalidationBatch>, Failure> {
 
 /// What is shown of an invalidation, with what edges have done about it by now.
 async fn shown(call: &Call<'_>, document: &Document) -> Result<cf::Invalidation, Failure> {
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let is_completed = edges.serve(&document.key, document.modified);
     Ok(output(decode(document)?, is_completed))
 }
@@ -284,7 +284,7 @@ async fn page(
     owner.read_with(call, &owner.key()).await?;
     let entries = ledger::newest_first(call, owner.id, &marker, limit).await?;
     let page = resource::page(entries, |(entry, _)| &entry.id, None, max_items.as_deref())?;
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let summary = |(entry, modified): (LedgerEntry, Revision)| {
         let key = document_key(owner.id, &entry.id);
         cf::InvalidationSummary {

@@ -19,7 +19,7 @@ use crate::change::Change;
 use crate::error::{ApiError, Failure};
 use crate::ids::IdForm;
 use crate::limits;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::resource::{Kind, Stored};
 use crate::service::{Entry, served, stored};
 
@@ -245,7 +245,7 @@ async fn output(
 ) -> Result<cf::DistributionTenant, Failure> {
     let (tenant, config) = (&stored.resource, &stored.resource.config);
     let arn = arn(call, &tenant.id);
-    let status = Edges::alive(call)
+    let status = Living::edges(call)
         .await?
         .status(&stored.key, stored.modified);
     Ok(cf::DistributionTenant {

@@ -10,6 +10,7 @@
 use serde_json::Value;
 use shapes::schema::Operation;
 
+use crate::route53;
 use crate::service::text;
 
 /// An action on a resource.
@@ -33,6 +34,12 @@ pub(crate) fn needs(
         action: format!("{service}:{action}"),
         resource,
     };
+    if service == "route53" {
+        let resources = of_route53(operation, input).into_iter();
+        return resources
+            .map(|resource| need(operation.name, resource))
+            .collect();
+    }
     let about = resource(operation, input);
     let resource = match &about {
         About::Everything => "*".to_owned(),
@@ -58,6 +65,49 @@ pub(crate) fn needs(
             need("CreateDistribution", arn("distribution/*")),
         ],
         name => vec![need(name, resource)],
+    }
+}
+
+/// What of Route 53 a call is about. Its ARNs have neither region nor account.
+fn of_route53(operation: &Operation, input: &Value) -> Vec<String> {
+    let arn = |kind: &str, id: &str| format!("arn:aws:route53:::{kind}/{}", route53::bare_id(id));
+    let (path, _) = operation.uri.split_once('?').unwrap_or((operation.uri, ""));
+    let mut segments = path.split('/').skip(2);
+    let first = segments.next().unwrap_or_default();
+    let placeholder = segments.find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let id = placeholder.and_then(|name| text(input, name));
+    let kind = match first {
+        "tags" => {
+            let kind = text(input, "ResourceType").unwrap_or("*");
+            return match (text(input, "ResourceId"), input["ResourceIds"].as_array()) {
+                (Some(id), _) => vec![arn(kind, id)],
+                (None, Some(ids)) => {
+                    let ids = ids.iter().filter_map(Value::as_str);
+                    ids.map(|id| arn(kind, id)).collect()
+                }
+                (None, None) => vec![arn(kind, "*")],
+            };
+        }
+        "keysigningkey" | "hostedzonelimit" => "hostedzone",
+        "reusabledelegationsetlimit" => "delegationset",
+        "trafficpolicies" if id.is_some() => "trafficpolicy",
+        "hostedzone"
+        | "change"
+        | "delegationset"
+        | "healthcheck"
+        | "cidrcollection"
+        | "queryloggingconfig"
+        | "trafficpolicy"
+        | "trafficpolicyinstance" => first,
+        "testdnsanswer" => "hostedzone",
+        _ => return vec!["*".to_owned()],
+    };
+    // Where it stands in the body or the query.
+    let id = id.or_else(|| text(input, "HostedZoneId").filter(|_| kind == "hostedzone"));
+    match id {
+        Some(id) => vec![arn(kind, id)],
+        None if operation.name.starts_with("Create") => vec![arn(kind, "*")],
+        None => vec!["*".to_owned()],
     }
 }
 
@@ -272,6 +322,65 @@ mod tests {
         ] {
             assert_eq!(one(operation, input), resource, "{operation}");
         }
+    }
+
+    #[test]
+    fn calls_of_route_53_are_about_zones_changes_and_checks() {
+        let resources = |operation: &str, input: Value| -> Vec<String> {
+            let operation = shapes::route53::SERVICE.operation(operation).unwrap();
+            let needs = needs(str::to_owned, "route53", operation, &input).into_iter();
+            let short = needs.map(|need| need.resource.replace("arn:aws:route53:::", ":"));
+            short.collect()
+        };
+        for (operation, input, resource) in [
+            (
+                "GetHostedZone",
+                json!({ "Id": "/hostedzone/Z1" }),
+                ":hostedzone/Z1",
+            ),
+            (
+                "ChangeResourceRecordSets",
+                json!({ "HostedZoneId": "Z1" }),
+                ":hostedzone/Z1",
+            ),
+            (
+                "TestDNSAnswer",
+                json!({ "HostedZoneId": "Z1" }),
+                ":hostedzone/Z1",
+            ),
+            (
+                "CreateKeySigningKey",
+                json!({ "HostedZoneId": "Z1" }),
+                ":hostedzone/Z1",
+            ),
+            (
+                "GetHostedZoneLimit",
+                json!({ "HostedZoneId": "Z1" }),
+                ":hostedzone/Z1",
+            ),
+            ("GetChange", json!({ "Id": "C1" }), ":change/C1"),
+            (
+                "GetTrafficPolicy",
+                json!({ "Id": "p", "Version": 1 }),
+                ":trafficpolicy/p",
+            ),
+            ("CreateHostedZone", json!({}), ":hostedzone/*"),
+            ("CreateHealthCheck", json!({}), ":healthcheck/*"),
+            ("ListHostedZones", json!({}), "*"),
+            ("GetHostedZoneCount", json!({}), "*"),
+            (
+                "ListTagsForResource",
+                json!({ "ResourceType": "healthcheck", "ResourceId": "h" }),
+                ":healthcheck/h",
+            ),
+        ] {
+            assert_eq!(resources(operation, input), [resource], "{operation}");
+        }
+        let several = json!({ "ResourceType": "hostedzone", "ResourceIds": ["Z1", "Z2"] });
+        assert_eq!(
+            resources("ListTagsForResources", several),
+            [":hostedzone/Z1", ":hostedzone/Z2"]
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use store::{Document, Range};
 use super::{input, reply, time};
 use crate::call::{Answer, Call};
 use crate::error::Failure;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 
 /// Distributions of one page.
 const PAGE_SITES_MAX: usize = 1_000;
@@ -24,7 +24,7 @@ struct ListSites {
 
 pub(super) async fn list(call: &Call<'_>) -> Answer {
     let input: ListSites = input(call)?;
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let collection = keys::collection(keys::DISTRIBUTION);
     let page = call.store().list(Range {
         after: input.marker.map(|id| format!("{collection}{id}")),
@@ -48,7 +48,7 @@ pub(super) async fn list(call: &Call<'_>) -> Answer {
     })))
 }
 
-fn site(document: &Document, edges: &Edges) -> Result<Value, Failure> {
+fn site(document: &Document, edges: &Living) -> Result<Value, Failure> {
     let distribution = Resource::<DistributionConfig>::decode(&document.key, &document.value)?;
     let config = &distribution.config;
     let aliases = config.aliases.as_ref();

@@ -23,6 +23,7 @@ mod monitoring;
 mod origin_access;
 mod policies;
 mod realtime_logs;
+mod route53;
 mod signed;
 mod stored;
 mod tags;

@@ -17,6 +17,8 @@ pub struct World {
     pub control: Control,
     pub store: Arc<dyn Store>,
     pub caller: Caller,
+    /// Whose operations are called.
+    event_source: &'static str,
     /// The time; every call takes a second.
     now_ms: AtomicU64,
 }
@@ -60,6 +62,7 @@ impl World {
         let config = ControlConfig {
             account_id: "123456789012".to_owned(),
             domain: "cdn.localhost".to_owned(),
+            allow_private_health_checks: true,
         };
         World {
             control: Control::new(
@@ -75,7 +78,16 @@ impl World {
                 arn: "arn:aws:iam::123456789012:root".to_owned(),
                 policy: Policy::administrator(),
             },
+            event_source: "cloudfront.amazonaws.com",
             now_ms: AtomicU64::new(1_790_000_000_000),
+        }
+    }
+
+    /// One whose operations are Route 53's.
+    pub fn route53() -> World {
+        World {
+            event_source: "route53.amazonaws.com",
+            ..World::new()
         }
     }
 
@@ -89,14 +101,14 @@ impl World {
         self.now_ms.fetch_add(duration_ms, Ordering::Relaxed);
     }
 
-    /// What an operation of CloudFront gives; input and output as the AWS CLI has them.
+    /// What an operation gives; input and output as the AWS CLI has them.
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         let origin = Origin {
             address: "127.0.0.1".parse().unwrap(),
             user_agent: "test".to_owned(),
             region: "us-east-1".to_owned(),
             request_id: "request".to_owned(),
-            event_source: "cloudfront.amazonaws.com",
+            event_source: self.event_source,
         };
         let now_ms = self.tick();
         let caller = &self.caller;
@@ -125,11 +137,24 @@ impl World {
         }
     }
 
+    /// Status, code and message of an operation that must fail.
+    pub async fn refusal(&self, operation: &str, input: Value) -> (u16, String, String) {
+        match self.call(operation, input).await {
+            Ok(output) => panic!("{operation} succeeds: {output}"),
+            Err(error) => (error.status, error.code.to_string(), error.message),
+        }
+    }
+
     /// A living edge that has applied everything up to a revision.
     pub async fn edge(&self, id: &str, applied: u64) {
+        self.node(id, Role::Edge, applied).await;
+    }
+
+    /// A living node of a role that has applied everything up to a revision.
+    pub async fn node(&self, id: &str, role: Role, applied: u64) {
         let node = Node {
             id: id.to_owned(),
-            roles: vec![Role::Edge],
+            roles: vec![role],
             pop: "LOC1-C1".to_owned(),
             region: None,
             http: Vec::new(),

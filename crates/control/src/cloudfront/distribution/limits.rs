@@ -5,7 +5,7 @@ pub const ALIASES_MAX: usize = 100;
 /// Aliases that one update may give up and take, since each is a write of one transaction; some
 /// are for the distribution itself. Our own bound.
 pub const ALIASES_CHANGED_MAX: usize = 110;
-const _: () = assert!(ALIASES_CHANGED_MAX + 10 <= store::limits::TXN_OPERATIONS_MAX);
+const _: () = assert!(ALIASES_CHANGED_MAX + 10 <= store::limits::TXN_OPERATIONS_COMMON);
 /// Origins.
 pub const ORIGINS_MAX: usize = 100;
 /// Origin groups.

@@ -9,7 +9,7 @@ use super::references::{self, last_part};
 use super::{Distribution, KIND, output, validate};
 use crate::call::{Answer, Call, Reply};
 use crate::error::Failure;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::resource;
 
 /// What a list tells of each distribution.
@@ -121,7 +121,7 @@ async fn list(
     form: Form,
     is_wanted: impl Fn(&DistributionConfig) -> bool,
 ) -> Answer {
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let all = KIND.load_all::<DistributionConfig>(call).await?.into_iter();
     let wanted: Vec<Distribution> = all
         .filter(|stored| is_wanted(&stored.resource.config))

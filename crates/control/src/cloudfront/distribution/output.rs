@@ -13,7 +13,7 @@ use super::references::KEY_GROUP;
 use crate::call::Call;
 use crate::cloudfront::invalidation;
 use crate::error::Failure;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 
 /// A distribution that was put last at a revision.
 pub async fn distribution(
@@ -21,7 +21,7 @@ pub async fn distribution(
     resource: Resource<DistributionConfig>,
     modified: Revision,
 ) -> Result<cf::Distribution, Failure> {
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let in_progress = invalidation::in_progress(call, &resource.id, &edges).await?;
     Ok(cf::Distribution {
         arn: arn(call, &resource.id),
@@ -40,7 +40,7 @@ pub async fn distribution(
 /// A distribution in a list.
 pub fn summary(
     call: &Call<'_>,
-    edges: &Edges,
+    edges: &Living,
     resource: Resource<DistributionConfig>,
     modified: Revision,
 ) -> cf::DistributionSummary {

@@ -16,7 +16,7 @@ use super::{document_key, reference_claim};
 use crate::call::Call;
 use crate::change::Change;
 use crate::error::Failure;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::{ids, limits};
 
 /// An invalidation among those of its owner.
@@ -136,7 +136,7 @@ pub struct InProgress {
 pub async fn in_progress(
     call: &Call<'_>,
     owner: &str,
-    edges: &Edges,
+    edges: &Living,
 ) -> Result<InProgress, Failure> {
     let newest = newest(call, owner).await?;
     in_progress_of(call, owner, newest.as_ref(), edges).await
@@ -149,7 +149,7 @@ pub async fn in_progress_of(
     call: &Call<'_>,
     owner: &str,
     newest: Option<&(Entry, Revision)>,
-    edges: &Edges,
+    edges: &Living,
 ) -> Result<InProgress, Failure> {
     let applied = edges.nodes().iter().map(|node| node.applied).min();
     let applied = Revision(applied.unwrap_or(u64::MAX));
@@ -227,7 +227,7 @@ async fn oldest(call: &Call<'_>, owner: &str, limit: usize) -> Result<Vec<Entry>
 /// does nothing but take up room.
 pub async fn purge(call: &Call<'_>, owner: &str) -> Result<(), Failure> {
     const WRITES_EACH: usize = 3;
-    let at_once = store::limits::TXN_OPERATIONS_MAX / WRITES_EACH;
+    let at_once = store::limits::TXN_OPERATIONS_COMMON / WRITES_EACH;
     loop {
         let entries = oldest(call, owner, at_once).await?;
         if entries.is_empty() {

@@ -7,7 +7,7 @@ use shapes::cloudfront::{self as cf, error};
 use super::{KIND, arn, domain_results};
 use crate::call::{Answer, Call, Reply};
 use crate::error::Failure;
-use crate::nodes::Edges;
+use crate::nodes::Living;
 use crate::resource::{self, Stored};
 
 /// Those of a distribution, of a connection group, or all.
@@ -72,7 +72,7 @@ async fn page(
     let max_items = max_items.map(|number| number.to_string());
     let (marker, max_items) = (marker.as_deref(), max_items.as_deref());
     let page = resource::page(tenants, |stored| &stored.resource.id, marker, max_items)?;
-    let edges = Edges::alive(call).await?;
+    let edges = Living::edges(call).await?;
     let summaries = page
         .items
         .into_iter()
@@ -82,7 +82,7 @@ async fn page(
 
 fn summary(
     call: &Call<'_>,
-    edges: &Edges,
+    edges: &Living,
     stored: Stored<Tenant>,
 ) -> cf::DistributionTenantSummary {
     let tenant = stored.resource;
