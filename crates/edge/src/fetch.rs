@@ -806,6 +806,7 @@ async fn ask_with(
         }
         Target::Group { members, failover } => {
             let mut body = Some(body);
+            let members = without_failing(worker, exchange, members);
             let specs: Vec<_> = members
                 .iter()
                 .map(|index| &site.origins[*index].spec)
@@ -842,6 +843,25 @@ async fn ask_with(
         }
     }
     answer
+}
+
+/// The members of a group from the one on that is to be asked first.
+fn without_failing<'m>(
+    worker: &Worker,
+    exchange: &Exchange<'_>,
+    members: &'m [usize],
+) -> &'m [usize] {
+    let site = &exchange.served.site;
+    let first = worker.shared.origin_health.first(
+        exchange.request.method,
+        members.iter().map(|index| &site.origins[*index]),
+        exchange.viewer.is_https(),
+    );
+    if first > 0 {
+        let origin = &site.origins[members[0]].spec.id;
+        tracing::debug!(distribution = %site.id, %origin, "its health check fails: not asked");
+    }
+    &members[first..]
 }
 
 fn error_kind(error: FetchError) -> Option<OriginErrorKind> {

@@ -33,6 +33,7 @@ pub mod limits;
 mod lookup;
 pub mod names;
 mod objects;
+mod origin_health;
 mod pipeline;
 mod prepare;
 mod reply;

@@ -265,6 +265,7 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         log,
         geo: config.geo.clone(),
         clients: Clients::new(config.connections_per_client),
+        origin_health: Default::default(),
         timeouts: config.timeouts,
         latencies: Default::default(),
         accepted: AtomicU64::new(0),

@@ -184,6 +184,13 @@ impl Updates {
         self.wake_upkeep();
     }
 
+    /// Takes over the health checks of a board: the first origins of groups that one of them sees
+    /// failing are passed over from now on. To be called after changes of the board; the states of
+    /// its checks are read as they are at each request.
+    pub fn set_health(&self, board: &health::Board) {
+        self.shared.origin_health.update(board);
+    }
+
     /// Sweeps soon. If the upkeep has a wish already, or is over, that is as good.
     pub(crate) fn wake_upkeep(&self) {
         let _ = self.upkeep.try_send(());

@@ -17,6 +17,7 @@ use crate::fetch::Landing;
 use crate::latency::Latencies;
 use crate::limits;
 use crate::objects::Objects;
+use crate::origin_health::OriginHealth;
 use crate::{Clock, Dice, Timeouts};
 
 /// What all workers of a node share.
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub log: Option<AccessLog>,
     pub geo: Option<Arc<Geo>>,
     pub clients: Clients,
+    pub origin_health: OriginHealth,
     pub timeouts: Timeouts,
     pub latencies: Latencies,
     pub accepted: AtomicU64,

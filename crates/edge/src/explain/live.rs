@@ -69,6 +69,7 @@ pub(crate) fn explain(shared: &Shared, question: &Question) -> Result<Live, Live
     let subject = super::subject(&served.site, &request, &viewer, question.now_secs);
     let mut page = super::page_of(&subject, question)?;
     let (stored, ban) = find(shared, served, &subject);
+    tell_health(shared, &subject, &mut page);
     page.section("In this node's cache");
     tell(stored.as_ref(), ban.as_ref(), &mut page);
     Ok(Live {
@@ -77,6 +78,31 @@ pub(crate) fn explain(shared: &Shared, question: &Question) -> Result<Live, Live
         stored,
         ban,
     })
+}
+
+/// What health checks say of the origins, where they say that one fails.
+fn tell_health(shared: &Shared, subject: &Subject<'_>, page: &mut Page) {
+    let is_https = subject.viewer.is_https();
+    let members = subject.behavior.target.members();
+    let origins = members.iter().map(|index| &subject.site.origins[*index]);
+    let health = &shared.origin_health;
+    let first = health.first(subject.request.method, origins.clone(), is_https);
+    let mut has_heading = false;
+    for (number, origin) in origins.enumerate() {
+        let Some(cell) = health.failing(origin, is_https) else {
+            continue;
+        };
+        if !has_heading {
+            page.section("Health checks that fail");
+            has_heading = true;
+        }
+        let consequence = match number < first {
+            true => "not asked",
+            false => "asked in its turn all the same",
+        };
+        let words = format!("{consequence}; check {}: {}", cell.id(), cell.reason());
+        page.row(&origin.spec.id, words);
+    }
 }
 
 /// The stored response and the newest ban of a request.
