@@ -1,7 +1,7 @@
 //! DNS names and records: their wire form and their text.
 //!
-//! What it does: [`Name`]s as Route 53 and master files write them, [`RecordType`]s, the data of
-//! records from text to wire and back ([`rdata`]), and master files ([`zone_file`]). What it does
+//! What it does: [`Name`]s as Route 53 and zone files write them, [`RecordType`]s, the data of
+//! records from text to wire and back ([`rdata`]), and zone files ([`zone_file`]). What it does
 //! not do: decide anything; know zones, queries or messages.
 //!
 //! Read [`Name`] first, then [`rdata`].

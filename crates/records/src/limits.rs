@@ -18,12 +18,12 @@ pub const STRING_BYTES_MAX: usize = 255;
 /// Longest TTL: the bit above is no part of it (RFC 2181 §8).
 pub const TTL_SECS_MAX: u32 = i32::MAX as u32;
 
-/// Most words of an entry of a master file: as many as there are empty strings in the longest data,
+/// Most words of an entry of a zone file: as many as there are empty strings in the longest data,
 /// and what stands before them.
 pub const ENTRY_WORDS_MAX: usize = RDATA_BYTES_MAX + 4;
 
-/// Most records of a master file, unless its reader says otherwise.
+/// Most records of a zone file, unless its reader says otherwise.
 pub const ZONE_FILE_RECORDS_MAX: usize = 2_000_000;
 
-/// Most errors that are listed of a master file, unless its reader says otherwise.
+/// Most errors that are listed of a zone file, unless its reader says otherwise.
 pub const ZONE_FILE_ERRORS_MAX: usize = 100;

@@ -45,7 +45,7 @@ impl Name {
         Name::read(text, Escapes::Octal, &[0])
     }
 
-    /// Out of a master file's text, where `\042` is the byte of these three **decimal** digits and
+    /// Out of a zone file's text, where `\042` is the byte of these three **decimal** digits and
     /// `\.` a dot within a label (RFC 1035 §5.1). The name is taken for a whole one, whether a dot
     /// ends it or not.
     pub fn parse_master(text: &str) -> Result<Name, NameError> {

@@ -73,7 +73,7 @@ pub fn print(record_type: RecordType, rdata: &[u8]) -> String {
     text
 }
 
-/// Appends what [`print()`] says, in Route 53's form or that of master files.
+/// Appends what [`print()`] says, in Route 53's form or that of zone files.
 pub fn write(record_type: RecordType, rdata: &[u8], escapes: Escapes, text: &mut String) {
     let start = text.len();
     let written = form(record_type).and_then(|form| {

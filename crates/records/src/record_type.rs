@@ -27,7 +27,7 @@ types! {
 impl fmt::Display for RecordType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(_, known)| known == self) {
-            Some((name, _)) => formatter.write_str(name),
+            Some((name, _)) => formatter.pad(name),
             None => write!(formatter, "TYPE{}", self.0),
         }
     }

@@ -9,7 +9,7 @@ pub enum Escapes {
     /// Route 53's: `\052` has three octal digits, and all but `a-z A-Z 0-9 - _` of a name is
     /// written so (spec §7.2).
     Octal,
-    /// Master files': `\042` has three decimal digits, and of a name the characters that mean
+    /// Zone files': `\042` has three decimal digits, and of a name the characters that mean
     /// something in a file are behind a backslash (RFC 1035 §5.1).
     Decimal,
 }
@@ -50,7 +50,9 @@ impl Escapes {
                 (b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_', _) => {
                     text.push(char::from(byte));
                 }
-                (b'.' | b';' | b'(' | b')' | b'"' | b'\\' | b'@' | b'$', Escapes::Decimal) => {
+                // Not `\\`, whose second backslash NSD takes for one before the blank after it.
+                (b'\\', Escapes::Decimal) => self.write(byte, text),
+                (b'.' | b';' | b'(' | b')' | b'"' | b'@' | b'$', Escapes::Decimal) => {
                     text.push('\\');
                     text.push(char::from(byte));
                 }

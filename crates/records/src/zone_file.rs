@@ -1,4 +1,4 @@
-//! Master files (RFC 1035 §5), read whole and written whole.
+//! Zone files (RFC 1035 §5), read whole and written whole.
 //!
 //! Read are `$ORIGIN`, `$TTL` (RFC 2308), periods with units (`1h30m`), parentheses, comments, and
 //! records of class IN whose name, TTL and class may be left out. `$INCLUDE` and `$GENERATE` are

@@ -291,9 +291,9 @@ proptest! {
         }
         let _ = rdata::target_names(record_type, &wire);
         prop_assert!(rdata::canonical(record_type, &wire).eq_ignore_ascii_case(&wire));
-        let mut master = String::new();
-        rdata::write(record_type, &wire, Escapes::Decimal, &mut master);
-        prop_assert!(master.is_ascii());
+        let mut file = String::new();
+        rdata::write(record_type, &wire, Escapes::Decimal, &mut file);
+        prop_assert!(file.is_ascii());
     }
 
     #[test]

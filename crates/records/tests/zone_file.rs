@@ -1,4 +1,4 @@
-//! Master files: what they say, what is wrong with them, and what other servers read in them.
+//! Zone files: what they say, what is wrong with them, and what other servers read in them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -236,7 +236,7 @@ fn what_is_written_is_a_record_a_line_and_is_read_as_the_same() {
     assert_eq!(written.lines().count(), records.len() + 1);
 }
 
-/// A program that reads a master file and prints all its records as one, and what it is given.
+/// A program that reads a zone file and prints all its records as one, and what it is given.
 const OTHERS: [(&str, &[&str]); 2] = [
     ("nsd-checkzone", &["-p", "example.com"]),
     (
@@ -252,12 +252,11 @@ fn sorted(text: &str) -> Vec<String> {
     shown
 }
 
-#[test]
-fn other_servers_read_the_same_records() {
-    let directory = std::env::temp_dir().join(format!("zone-file-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join("odd.zone");
-    std::fs::write(&file, ODD).unwrap();
+/// That each program that is here reads in a file what is read here.
+fn assert_others_read_the_same(test: &str, text: &str) {
+    let file = format!("records-{test}-{}.zone", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    std::fs::write(&file, text).unwrap();
     for (program, arguments) in OTHERS {
         let Ok(output) = Command::new(program).args(arguments).arg(&file).output() else {
             eprintln!("skipped: {program} is not here");
@@ -266,9 +265,44 @@ fn other_servers_read_the_same_records() {
         let printed = String::from_utf8(output.stdout).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program}: {printed} {errors}");
-        assert_eq!(sorted(&printed), sorted(ODD), "{program}: {printed}");
+        let (theirs, ours) = (sorted(&printed), sorted(text));
+        let more = theirs.iter().filter(|line| !ours.contains(line));
+        let less = ours.iter().filter(|line| !theirs.contains(line));
+        let none: [&String; 0] = [];
+        assert_eq!(more.collect::<Vec<_>>(), none, "{program} reads more");
+        assert_eq!(less.collect::<Vec<_>>(), none, "{program} reads less");
+        assert_eq!(theirs.len(), ours.len(), "{program}");
     }
-    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn other_servers_read_the_same_records() {
+    assert_others_read_the_same("odd", ODD);
+}
+
+#[test]
+fn other_servers_read_every_byte_that_is_written_in_names_and_strings() {
+    let mut records = parse(
+        "@ 1 SOA ns root 1 2 3 4 5
+@ NS ns
+ns A 192.0.2.1",
+    )
+    .unwrap();
+    for byte in 0..=255 {
+        for label in [&[byte, b'x'][..], &[b'x', byte, b'1'], &[byte]] {
+            records.push(Record {
+                name: zone().child(label).unwrap(),
+                ttl: 1,
+                record_type: RecordType::TXT,
+                rdata: vec![2, byte, b'1', 1, byte],
+            });
+        }
+    }
+    let mut written = String::new();
+    zone_file::write(&zone(), &records, &mut written).unwrap();
+    assert_eq!(parse(&written).unwrap(), records);
+    assert_others_read_the_same("bytes", &written);
 }
 
 prop_compose! {

@@ -96,10 +96,12 @@ pub(crate) fn read(
             rdata
         }
         Some(form) => {
+            let first_bytes = first.map_or(0, |first| first.text.len());
             let capacity = match form.fields {
                 [Field::Ipv4] => 4,
                 [Field::Ipv6] => 16,
-                _ => first.map_or(0, |first| first.text.len()) + 24,
+                [Field::Name] => 1 + grammar.origin.len() + first_bytes,
+                _ => 24 + first_bytes,
             };
             let mut rdata = Vec::with_capacity(capacity);
             read_fields(
@@ -162,7 +164,7 @@ fn read_plain(
     grammar: Grammar<'_>,
     rdata: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    let is_master = grammar.escapes == Escapes::Decimal;
+    let is_zone_file = grammar.escapes == Escapes::Decimal;
     match field {
         Field::Ipv4 => {
             let address: Ipv4Addr = text.parse().map_err(|_| NOT_IPV4)?;
@@ -180,7 +182,7 @@ fn read_plain(
             let number = decimal(text).and_then(|number| u16::try_from(number).ok());
             rdata.extend_from_slice(&number.ok_or(NOT_NUMBER)?.to_be_bytes());
         }
-        Field::Period if is_master => {
+        Field::Period if is_zone_file => {
             rdata.extend_from_slice(&period(text).ok_or(NOT_SERIAL)?.to_be_bytes());
         }
         Field::Serial | Field::Period => {
@@ -202,7 +204,7 @@ fn read_plain(
             rdata.push(length.ok_or(NOT_TAG)?);
             rdata.extend_from_slice(text.as_bytes());
         }
-        Field::Name | Field::ExactName if text == "@" && is_master => {
+        Field::Name | Field::ExactName if text == "@" && is_zone_file => {
             rdata.extend_from_slice(grammar.origin);
         }
         // The other fields are no single plain token.
