@@ -148,17 +148,32 @@ pub fn local_zone_group(code: &str) -> Option<(f64, f64)> {
     Some(find(tables::CITIES, city).unwrap_or(region))
 }
 
-/// The great circle's length between two points in degrees north and east, in kilometres: on a
-/// sphere, which is half a percent off the truth.
-pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
-    const EARTH_RADIUS_KM: f64 = 6371.0;
-    let [(from_north, from_east), (to_north, to_east)] =
-        [from, to].map(|(north, east)| (north.to_radians(), east.to_radians()));
-    // Haversines, which lose nothing at small distances.
-    let north = ((to_north - from_north) / 2.0).sin();
-    let east = ((to_east - from_east) / 2.0).sin();
-    let haversine = north * north + from_north.cos() * to_north.cos() * east * east;
-    2.0 * EARTH_RADIUS_KM * haversine.clamp(0.0, 1.0).sqrt().asin()
+/// A point of the globe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// From the middle of the Earth towards it, of length 1.
+    direction: [f64; 3],
+}
+
+impl Point {
+    /// The point at so many degrees north and east.
+    pub fn at((latitude, longitude): (f64, f64)) -> Point {
+        let (north_sin, north_cos) = latitude.to_radians().sin_cos();
+        let (east_sin, east_cos) = longitude.to_radians().sin_cos();
+        Point {
+            direction: [north_cos * east_cos, north_cos * east_sin, north_sin],
+        }
+    }
+
+    /// The great circle's length to another point, in kilometres: on a sphere, which is half a
+    /// percent off the truth.
+    pub fn distance_km(&self, to: &Point) -> f64 {
+        const EARTH_RADIUS_KM: f64 = 6371.0;
+        let chord_squared: f64 = std::iter::zip(self.direction, to.direction)
+            .map(|(from, to)| (from - to) * (from - to))
+            .sum();
+        2.0 * EARTH_RADIUS_KM * (chord_squared.sqrt() / 2.0).min(1.0).asin()
+    }
 }
 
 fn find(table: &[(&str, (f64, f64))], code: &str) -> Option<(f64, f64)> {
@@ -292,18 +307,20 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_the_globe() {
-        let paris = (48.86, 2.35);
+        let paris = Point::at((48.86, 2.35));
         for (to, want_km) in [
-            (paris, 0.0),
+            ((48.86, 2.35), 0.0),
             ((51.51, -0.13), 343.0),
             ((40.71, -74.01), 5837.0),
             ((-33.87, 151.21), 16962.0),
             ((-48.86, -177.65), 20015.0),
         ] {
-            let km = distance_km(paris, to);
+            let point = Point::at(to);
+            let km = paris.distance_km(&point);
             assert!((km - want_km).abs() < 5.0, "{km} to {to:?}");
-            assert_eq!(km, distance_km(to, paris));
+            assert_eq!(km, point.distance_km(&paris));
         }
-        assert!((distance_km((0.0, 179.5), (0.0, -179.5)) - 111.2).abs() < 0.1);
+        let [east, west] = [179.5, -179.5].map(|longitude| Point::at((0.0, longitude)));
+        assert!((east.distance_km(&west) - 111.2).abs() < 0.1);
     }
 }

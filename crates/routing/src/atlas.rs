@@ -1,17 +1,33 @@
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use geo::Geo;
+use parking_lot::Mutex;
 
-use crate::{Choice, Client, Latencies, Witness};
+use crate::map::{Drawn, Map, Mapped};
+use crate::plan::{MicroDegrees, Plan, Spot};
+use crate::{Choice, Client, Latencies, Witness, limits};
 
 /// What is known about where clients are, and the maps that groups have of it.
 ///
-/// A map is made for each list of places that a group has, and shared by groups with the same
-/// list. When the knowledge changes, all maps are made anew and swapped; groups stay as they are.
+/// A map is drawn for each list of places that a group has, and shared by groups with the same
+/// list. When the knowledge changes, maps are drawn anew and swapped; groups stay as they are.
 #[derive(Debug, Default)]
 pub struct Atlas {
-    geo: ArcSwapOption<Geo>,
+    state: Mutex<State>,
+    /// Held while maps are drawn anew, so that of two replacements the later one stays. Taken
+    /// before `state`.
+    redrawing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    geo: Option<Arc<Geo>>,
+    latencies: Arc<Latencies>,
+    maps: HashMap<Plan, Weak<Map>>,
+    /// Maps that nobody has any more are forgotten when there are so many.
+    sweep_at: usize,
 }
 
 impl Atlas {
@@ -20,25 +36,106 @@ impl Atlas {
         Atlas::default()
     }
 
-    /// Takes another database, or none. Makes all maps anew, on this thread.
+    /// Takes another database, or none. Draws all maps anew, on this thread: for a database of
+    /// cities that is a fraction of a second each. Choices are made by the old maps meanwhile.
     pub fn replace_geo(&self, geo: Option<Arc<Geo>>) {
-        self.geo.store(geo);
+        let _later_ones_wait = self.redrawing.lock();
+        self.redraw(|state| state.geo = geo, |_| true);
     }
 
-    /// Takes other measurements, all at once. Makes the maps anew that measurements are for, on
-    /// this thread.
-    pub fn replace_latencies(&self, _latencies: Latencies) {}
+    /// Takes other measurements, all at once. Draws the maps of latency anew, on this thread, as
+    /// [`Atlas::replace_geo`].
+    pub fn replace_latencies(&self, latencies: Latencies) {
+        let _later_ones_wait = self.redrawing.lock();
+        self.redraw(
+            |state| state.latencies = Arc::new(latencies),
+            |plan| matches!(plan, Plan::Time(_)),
+        );
+    }
 
     /// The database.
     pub fn geo(&self) -> Option<Arc<Geo>> {
-        self.geo.load_full()
+        self.state.lock().geo.clone()
     }
 
-    /// A map of the way from clients to points of presence.
+    /// Puts points of presence in the order of a client's distance. Those behind the first
+    /// [`limits::MEMBERS_MAX`] are left out.
     pub fn nearest(&self, places: &[Place]) -> Nearest {
+        let places = &places[..places.len().min(limits::MEMBERS_MAX)];
+        let mut members: Box<[u16]> = (0..places.len() as u16).collect();
+        members.sort_by_key(|member| &places[usize::from(*member)].code);
+        let spots = members
+            .iter()
+            .map(|member| {
+                let place = &places[usize::from(*member)];
+                let of_region = || place.region.as_deref().and_then(geo::region);
+                Spot {
+                    pop: Some(place.code.clone()),
+                    region: place.region.clone(),
+                    coordinates: place
+                        .coordinates
+                        .and_then(MicroDegrees::new)
+                        .or_else(|| of_region().and_then(MicroDegrees::new)),
+                    bias: 0,
+                }
+            })
+            .collect();
+        let map = self.map(Plan::Time(spots));
         Nearest {
-            count: places.len() as u16,
+            mapped: Mapped { map, members },
         }
+    }
+
+    /// The map of that plan.
+    pub(crate) fn map(&self, plan: Plan) -> Arc<Map> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(map) = state.maps.get(&plan).and_then(Weak::upgrade) {
+                return map;
+            }
+            let (geo, latencies) = (state.geo.clone(), state.latencies.clone());
+            // Drawing takes a while; others need not wait for it.
+            drop(state);
+            let drawn = Drawn::new(&plan, geo, latencies);
+            state = self.state.lock();
+            if drawn.is_of(state.geo.as_ref(), &state.latencies) {
+                return state.enter(plan, drawn);
+            }
+        }
+    }
+
+    /// Draws those maps anew, after a change of the state. The caller holds `redrawing`.
+    fn redraw(&self, change: impl FnOnce(&mut State), is_changed: impl Fn(&Plan) -> bool) {
+        // Whatever map is entered after this is drawn of the new state.
+        let (geo, latencies, maps) = {
+            let mut state = self.state.lock();
+            change(&mut state);
+            let maps: Vec<Arc<Map>> = state.maps.values().filter_map(Weak::upgrade).collect();
+            (state.geo.clone(), state.latencies.clone(), maps)
+        };
+        for map in maps.into_iter().filter(|map| is_changed(&map.plan)) {
+            let drawn = Drawn::new(&map.plan, geo.clone(), latencies.clone());
+            map.drawn.store(Arc::new(drawn));
+        }
+    }
+}
+
+impl State {
+    /// Enters a map, unless somebody did so before.
+    fn enter(&mut self, plan: Plan, drawn: Drawn) -> Arc<Map> {
+        if let Some(map) = self.maps.get(&plan).and_then(Weak::upgrade) {
+            return map;
+        }
+        if self.maps.len() >= self.sweep_at {
+            self.maps.retain(|_, map| map.strong_count() > 0);
+            self.sweep_at = 2 * self.maps.len() + 64;
+        }
+        let map = Arc::new(Map {
+            plan: plan.clone(),
+            drawn: ArcSwap::from_pointee(drawn),
+        });
+        self.maps.insert(plan, Arc::downgrade(&map));
+        map
     }
 }
 
@@ -57,27 +154,25 @@ pub struct Place {
 /// Points of presence, to be put in the order of a client's distance.
 #[derive(Clone, Debug)]
 pub struct Nearest {
-    count: u16,
+    mapped: Mapped,
 }
 
 impl Nearest {
-    /// The `most` nearest healthy places, the nearest first, as their places in the list that was
-    /// given; if nobody is healthy, the nearest ones. `most` is at most
-    /// [`MULTIVALUE_ANSWERS_MAX`](crate::limits::MULTIVALUE_ANSWERS_MAX).
+    /// The `most` nearest healthy places, the nearest first, by their place in the list that was
+    /// given; if nobody is healthy, the nearest ones. Empty only if there are no places.
+    #[inline]
     pub fn choose<W: Witness + ?Sized>(
         &self,
-        _client: &Client,
+        client: &Client,
         most: usize,
-        mut is_healthy: impl FnMut(usize) -> bool,
-        _witness: &mut W,
+        is_healthy: impl FnMut(usize) -> bool,
+        witness: &mut W,
     ) -> Choice {
-        Choice {
-            members: (0..self.count)
-                .filter(|place| is_healthy(usize::from(*place)))
-                .take(most)
-                .collect(),
-            scope_bits: 0,
-            is_fallback: false,
+        if most == 1 {
+            self.mapped.choose(client, is_healthy, witness)
+        } else {
+            self.mapped
+                .choose_several(client, most, is_healthy, witness)
         }
     }
 }

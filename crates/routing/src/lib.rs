@@ -8,16 +8,21 @@
 //! Read [`Group::choose`] first, then [`Atlas`].
 
 mod atlas;
+mod blocks;
 mod dice;
+mod draw;
 mod group;
 mod latencies;
 pub mod limits;
+mod map;
+mod ordered;
+mod plan;
 mod rule;
 mod witness;
 
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 pub use atlas::{Atlas, Nearest, Place};
 pub use dice::Dice;
@@ -60,4 +65,15 @@ pub struct Choice {
     pub scope_bits: u8,
     /// Whether nobody was healthy, and all were taken to be (spec §12).
     pub is_fallback: bool,
+}
+
+impl Choice {
+    /// One member, for everybody.
+    fn of(member: u16) -> Choice {
+        Choice {
+            members: smallvec![member],
+            scope_bits: 0,
+            is_fallback: false,
+        }
+    }
 }

@@ -40,7 +40,7 @@ pub enum Role {
 }
 
 /// An area of a geolocation group. Codes are in upper case, as in [`geo::places`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GeoCode {
     /// Everywhere, and those of whom it is not known where they are.
     Default,

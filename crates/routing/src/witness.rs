@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use geo::Network;
+
 /// Is told why a choice was made. `()` does not listen, and costs nothing.
 pub trait Witness {
     /// Whether to tell; telling takes time.
@@ -36,6 +38,8 @@ pub struct Located {
     pub subdivision: Option<Arc<str>>,
     /// Degrees north and east.
     pub coordinates: Option<(f64, f64)>,
+    /// The network around the client that edges measured round trips to.
+    pub measured: Option<Network>,
     /// The location of the CIDR collection; `*` for none.
     pub cidr_location: Option<Arc<str>>,
     /// How that is known.
@@ -50,7 +54,7 @@ pub enum Source {
     None,
     /// The geo database has it.
     Database,
-    /// The geo database has only a country; coordinates are [`geo::places`]'s for that.
+    /// The geo database has only a country; the coordinates are those of [`geo::places`] for it.
     Country,
     /// The group's CIDR collection.
     Collection,
@@ -106,7 +110,7 @@ pub enum Verdict {
     Unhealthy,
     /// A nearer one answers.
     Farther,
-    /// One for a smaller area, or a primary, answers. Its health was not asked.
+    /// One for a smaller area, or a primary, answers.
     Behind,
     /// It is for clients elsewhere.
     OtherPlace,
