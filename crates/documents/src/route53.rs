@@ -13,6 +13,8 @@
 //! route53/delegation-set/N123              Resource<DelegationSet>
 //! zones/Z123                               ZoneState, for the API alone
 //! protections/Z123/com.example.www. A      ResourceRecordSetProtectionConfig, for the API alone
+//! traffic-policies/<uuid>                  TrafficPolicyState, for the API alone
+//! cidr-uses/<uuid>/<location>/Z123         how many record sets, for the API alone
 //! changes/C123                             ChangeRecord, for the API alone
 //! health/<check>/<node>                    Opinion, bound to the node's lease
 //! pops/<code>                              Pop
@@ -119,6 +121,34 @@ pub fn protections(zone: &str) -> String {
 /// Key of one of these; see [`record`].
 pub fn protection(zone: &str, order_key: &str, record_type: &str) -> String {
     format!("{}{order_key} {record_type}", protections(zone))
+}
+
+/// Prefix of what the API keeps of traffic policies besides.
+pub const TRAFFIC_POLICIES: &str = "traffic-policies/";
+
+/// Key of one of these.
+pub fn traffic_policy_state(policy: &str) -> String {
+    format!("{TRAFFIC_POLICIES}{policy}")
+}
+
+/// Id, in its collection, of a version of a traffic policy.
+pub fn traffic_policy_version(policy: &str, version: i32) -> String {
+    format!("{policy}/{version:010}")
+}
+
+/// Prefix of what says how many record sets use a CIDR collection.
+pub fn cidr_uses(collection: &str) -> String {
+    format!("cidr-uses/{collection}/")
+}
+
+/// Prefix of what says how many record sets use a location of a CIDR collection.
+pub fn cidr_uses_of(collection: &str, location: &str) -> String {
+    format!("{}{location}/", cidr_uses(collection))
+}
+
+/// Key of how many record sets of a zone use a location: a number, and never 0.
+pub fn cidr_use(collection: &str, location: &str, zone: &str) -> String {
+    format!("{}{zone}", cidr_uses_of(collection, location))
 }
 
 /// Key of a change.
@@ -257,6 +287,19 @@ pub struct TrafficPolicy {
     /// Deleted versions are still told of, and not listed.
     #[serde(default)]
     pub is_deleted: bool,
+}
+
+/// What the API keeps of a traffic policy besides its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficPolicyState {
+    /// What all its versions are called.
+    pub name: String,
+    /// The type of the records that its latest version makes.
+    pub record_type: String,
+    /// The number of the version that was made last, deleted or not.
+    pub newest: i32,
+    /// The versions that are not deleted, in their order; never none.
+    pub versions: Vec<i32>,
 }
 
 /// A traffic policy in use. The record set at its name has its id.
