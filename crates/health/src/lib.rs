@@ -23,6 +23,6 @@ mod tls;
 pub use board::{Board, Cell};
 pub use checker::{Checker, News, Observation};
 pub use follow::{Following, follow};
-pub use probe::{Patience, Prober};
+pub use probe::{Patience, Prober, is_healthy_response};
 pub use runner::{Runner, RunnerConfig};
 pub use target::{Place, Question, Target, TargetError};

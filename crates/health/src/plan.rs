@@ -25,8 +25,14 @@ pub(crate) struct Job {
 /// What is known of all checks, and of all nodes that probe.
 pub(crate) struct Plan {
     own: String,
-    checks: BTreeMap<String, Arc<HealthCheckConfig>>,
+    checks: BTreeMap<String, Check>,
     nodes: Nodes,
+}
+
+struct Check {
+    config: HealthCheckConfig,
+    /// None: there is nothing to probe.
+    job: Option<Arc<Job>>,
 }
 
 impl Plan {
@@ -46,9 +52,14 @@ impl Plan {
             match value {
                 Some(bytes) => {
                     let resource = Resource::<HealthCheck>::decode(key, bytes)?;
-                    let config = Arc::new(resource.config.config);
-                    let old = self.checks.insert(id.to_owned(), Arc::clone(&config));
-                    return Ok(old.as_ref() != Some(&config));
+                    let config = resource.config.config;
+                    let old = self.checks.get(id);
+                    if old.is_some_and(|old| old.config == config) {
+                        return Ok(false);
+                    }
+                    let job = Job::new(id, &config).map(Arc::new);
+                    self.checks.insert(id.to_owned(), Check { config, job });
+                    return Ok(true);
                 }
                 None => return Ok(self.checks.remove(id).is_some()),
             }
@@ -75,21 +86,16 @@ impl Plan {
     }
 
     /// What this node is to probe, by the checks' ids.
-    pub fn jobs(&self) -> BTreeMap<String, Job> {
+    pub fn jobs(&self) -> BTreeMap<String, Arc<Job>> {
         let mut jobs = BTreeMap::new();
-        for (id, config) in &self.checks {
+        for (id, Check { config, job }) in &self.checks {
+            let Some(job) = job else {
+                continue;
+            };
             let regions = config.regions.as_deref().filter(|list| !list.is_empty());
-            if is_disabled(config) || !spread::probes(&self.own, &self.nodes, id, regions) {
+            if !spread::probes(&self.own, &self.nodes, id, regions) {
                 continue;
             }
-            let target = match Target::new(id, config) {
-                Ok(target) => target,
-                Err(TargetError::NoEndpoint) => continue,
-                Err(error) => {
-                    tracing::warn!(check = %id, %error, "a health check cannot be probed");
-                    continue;
-                }
-            };
             if jobs.len() == limits::CHECKS_MAX {
                 tracing::error!(
                     probed = jobs.len(),
@@ -98,24 +104,35 @@ impl Plan {
                 );
                 break;
             }
-            jobs.insert(id.clone(), Job::new(target, config));
+            jobs.insert(id.clone(), Arc::clone(job));
         }
         jobs
     }
 }
 
 impl Job {
-    fn new(target: Target, config: &HealthCheckConfig) -> Job {
+    fn new(id: &str, config: &HealthCheckConfig) -> Option<Job> {
+        if is_disabled(config) {
+            return None;
+        }
+        let target = match Target::new(id, config) {
+            Ok(target) => target,
+            Err(TargetError::NoEndpoint) => return None,
+            Err(error) => {
+                tracing::warn!(check = %id, %error, "a health check cannot be probed");
+                return None;
+            }
+        };
         let threshold = config.failure_threshold;
         let threshold = threshold.and_then(|threshold| u32::try_from(threshold).ok());
-        Job {
+        Some(Job {
             target,
             threshold: threshold.unwrap_or(limits::FAILURE_THRESHOLD).clamp(1, 10),
             interval_secs: match config.request_interval {
                 Some(10) => 10,
                 _ => limits::REQUEST_INTERVAL_SECS,
             },
-        }
+        })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -238,6 +240,27 @@ async fn exchange(
     Ok(status)
 }
 
+/// Whether an endpoint is healthy that says just these bytes and closes, and whose body is to hold
+/// a string, if any. Fuzzed: any bytes are given an answer.
+pub fn is_healthy_response(bytes: &[u8], string: Option<&[u8]>) -> bool {
+    let mut stream = bytes;
+    let judged = pin!(async {
+        let mut buffer = BytesMut::new();
+        let Ok(head) = read_head(&mut stream, &mut buffer).await else {
+            return false;
+        };
+        let mut is_healthy = (200..400).contains(&head.status);
+        if let Some(string) = string.filter(|_| is_healthy) {
+            let mut searcher = Searcher::new(string, head.framing, head.coding);
+            is_healthy = search(&mut stream, &mut buffer, &mut searcher).await;
+        }
+        is_healthy
+    });
+    // Nothing is ever waited for.
+    let polled = judged.poll(&mut Context::from_waker(Waker::noop()));
+    polled == Poll::Ready(true)
+}
+
 /// What matters of a response's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
@@ -348,7 +371,35 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> i
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_given_an_answer(
+            start in prop::sample::select(vec![
+                "", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 10",
+            ]),
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut bytes = start.as_bytes().to_vec();
+            bytes.extend(rest);
+            is_healthy_response(&bytes, Some(b"x"));
+            is_healthy_response(&bytes, None);
+        }
+    }
+
+    #[test]
+    fn a_response_that_ends_where_its_connection_ends_is_judged_as_it_is() {
+        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\na needle";
+        assert!(is_healthy_response(text, Some(b"needle")));
+        assert!(!is_healthy_response(text, Some(b"thread")));
+        assert!(is_healthy_response(text, None));
+        assert!(!is_healthy_response(&text[..30], None));
+    }
 
     fn parse(text: &str) -> Result<Option<Head>, Failure> {
         Ok(parse_head(text.as_bytes())?.map(|(head, _)| head))

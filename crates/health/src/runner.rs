@@ -121,7 +121,7 @@ struct Tools {
 
 /// A check that is probed by a task.
 struct Probe {
-    job: Rc<RefCell<Rc<Job>>>,
+    job: Rc<RefCell<Arc<Job>>>,
     task: AbortHandle,
 }
 
@@ -156,7 +156,7 @@ impl Work {
     }
 
     /// Probes these and nothing else. What was probed before goes on, if in another way.
-    fn take_up(&self, jobs: BTreeMap<String, Job>) {
+    fn take_up(&self, jobs: BTreeMap<String, Arc<Job>>) {
         let mut probes = self.probes.borrow_mut();
         probes.retain(|id, _| {
             let stays = jobs.contains_key(id);
@@ -168,11 +168,10 @@ impl Work {
         let new = jobs.len().saturating_sub(probes.len());
         for (id, job) in jobs {
             match probes.get(&id) {
-                Some(probe) if **probe.job.borrow() == job => {}
-                Some(probe) => *probe.job.borrow_mut() = Rc::new(job),
+                Some(probe) => *probe.job.borrow_mut() = job,
                 None => {
                     let spread = self.spread(new, &job);
-                    let job = Rc::new(RefCell::new(Rc::new(job)));
+                    let job = Rc::new(RefCell::new(job));
                     let tools = Rc::clone(&self.tools);
                     let task = probe(tools, id.clone(), Rc::clone(&job), spread);
                     let task = tokio::task::spawn_local(task).abort_handle();
@@ -202,12 +201,12 @@ impl Tools {
 }
 
 /// Probes a check for ever, once each interval.
-async fn probe(tools: Rc<Tools>, id: String, job: Rc<RefCell<Rc<Job>>>, first: Duration) {
+async fn probe(tools: Rc<Tools>, id: String, job: Rc<RefCell<Arc<Job>>>, first: Duration) {
     let mut next = Instant::now() + first;
     let mut checker = Checker::new(job.borrow().threshold);
     loop {
         tokio::time::sleep_until(next).await;
-        let current = Rc::clone(&job.borrow());
+        let current = Arc::clone(&job.borrow());
         let observation = {
             let _seat = tools.seats.acquire().await;
             tools.prober.probe(&current.target).await
