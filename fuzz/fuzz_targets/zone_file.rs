@@ -14,7 +14,10 @@ fuzz_target!(|data: &[u8]| {
         Ok(records) => {
             let mut written = String::new();
             zone_file::write(&zone, &records, &mut written).expect("a String takes all");
-            assert_eq!(zone_file::parse(&written, &zone, Limits::default()), Ok(records));
+            assert_eq!(
+                zone_file::parse(&written, &zone, Limits::default()),
+                Ok(records)
+            );
         }
         Err(errors) => {
             let lines = text.lines().count();
