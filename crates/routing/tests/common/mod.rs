@@ -1,5 +1,6 @@
 //! What the tests of this folder share.
-#![allow(dead_code)] // Each of them uses a part of it.
+// Each of them uses a part of it; and helpers of tests are tests.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::IpAddr;
 use std::sync::Arc;
