@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::identity::{Caller, Policy};
-use control::{ApiError, Control, ControlConfig, CustomPolicies, LocalNode, Origin, SiteCheck};
+use control::{
+    ApiError, Control, ControlConfig, CustomPolicies, LocalNode, Origin, SiteCheck, TestAnswer,
+    TestQuestion,
+};
 use documents::{Node, Resource, Role, encode, keys};
 use serde_json::{Value, json};
 use shapes::ShapeError;
@@ -48,29 +51,35 @@ impl SiteCheck for Sites {
     }
 }
 
-struct NoNode;
+/// It explains nothing, and answers questions by telling what was asked.
+struct Echo;
 
-impl LocalNode for NoNode {
+impl LocalNode for Echo {
     fn explain(&self, _: &Value) -> Option<Result<Value, String>> {
         None
+    }
+
+    fn test_answer(&self, question: &TestQuestion) -> Option<TestAnswer> {
+        Some(TestAnswer {
+            response_code: "NOERROR".to_owned(),
+            values: vec![format!("{question:?}")],
+        })
     }
 }
 
 impl World {
     pub fn new() -> World {
-        let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
-        let config = ControlConfig {
+        World::of(ControlConfig {
             account_id: "123456789012".to_owned(),
             domain: "cdn.localhost".to_owned(),
             allow_private_health_checks: true,
-        };
+        })
+    }
+
+    fn of(config: ControlConfig) -> World {
+        let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
         World {
-            control: Control::new(
-                Arc::clone(&store),
-                config,
-                Arc::new(Sites),
-                Arc::new(NoNode),
-            ),
+            control: Control::new(Arc::clone(&store), config, Arc::new(Sites), Arc::new(Echo)),
             store,
             caller: Caller {
                 access_key_id: "AKIAEXAMPLE".to_owned(),
@@ -88,6 +97,27 @@ impl World {
         World {
             event_source: "route53.amazonaws.com",
             ..World::new()
+        }
+    }
+
+    /// One whose operations are Route 53's, of another config.
+    pub fn with_config(config: ControlConfig) -> World {
+        World {
+            event_source: "route53.amazonaws.com",
+            ..World::of(config)
+        }
+    }
+
+    /// One of Route 53 whose checkers may look at public addresses alone.
+    pub fn of_public_checks() -> World {
+        let config = ControlConfig {
+            account_id: "123456789012".to_owned(),
+            domain: "cdn.localhost".to_owned(),
+            allow_private_health_checks: false,
+        };
+        World {
+            event_source: "route53.amazonaws.com",
+            ..World::of(config)
         }
     }
 

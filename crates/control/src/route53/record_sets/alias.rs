@@ -17,6 +17,8 @@ use crate::limits;
 /// Names that are read to follow a batch's aliases.
 const NAMES_READ_MAX: usize = 10_000;
 
+const NOT_FOUND: &str = "that target was not found";
+
 /// AWS's own domain of distributions: aliases to it are resolved elsewhere.
 const CLOUDFRONT_DOMAIN: &str = "cloudfront.net";
 
@@ -51,7 +53,7 @@ pub(super) fn check(
         problems.extend(of_distribution(set, target, &name, zone, domain));
     } else if id == zone_id {
         if !name.is_within(zone.apex) {
-            problems.push(outside(set, target));
+            problems.extend(outside(set, target));
         }
     } else if references.has_zone(id) {
         problems.push(refused(
@@ -88,7 +90,7 @@ fn of_distribution(
     }
     let is_below = |parent: &str| Name::parse(parent).is_ok_and(|parent| name.is_within(&parent));
     if !is_below(domain) && !is_below(CLOUDFRONT_DOMAIN) {
-        problems.push(outside(set, target));
+        problems.extend(outside(set, target));
     }
     problems
 }
@@ -100,9 +102,13 @@ fn refused(set: &ResourceRecordSet, target: &AliasTarget, why: &str) -> String {
     )
 }
 
-fn outside(set: &ResourceRecordSet, target: &AliasTarget) -> String {
-    let why = "the alias target name does not lie within the target zone";
-    refused(set, target, why)
+/// What is not in the target's zone is not found there either: both are told.
+fn outside(set: &ResourceRecordSet, target: &AliasTarget) -> [String; 2] {
+    [
+        "the alias target name does not lie within the target zone",
+        NOT_FOUND,
+    ]
+    .map(|why| refused(set, target, why))
 }
 
 /// Why an alias does not lead to an answer.
@@ -145,7 +151,7 @@ impl Working<'_> {
         let mut depths = Depths::new();
         for (index, set, target, order_key) in aliases {
             if self.group(&order_key, set.r#type).next().is_none() {
-                problems.add(index, refused(&set, &target, "that target was not found"));
+                problems.add(index, refused(&set, &target, NOT_FOUND));
                 continue;
             }
             let mut path = Vec::new();
