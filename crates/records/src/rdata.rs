@@ -44,8 +44,12 @@ pub fn parse(record_type: RecordType, value: &str) -> Result<Vec<u8>, ValueError
         if value.bytes().any(is_blank) {
             return Err(form.wrong.clone());
         }
-        let (text, kind) = (value, Kind::Plain);
-        return read(record_type, &mut iter::once(Token { text, kind }), grammar);
+        let word = Token {
+            text: value,
+            kind: Kind::Plain,
+            is_glued: false,
+        };
+        return read(record_type, &mut iter::once(word), grammar);
     }
     let mut at = 0;
     let mut words = iter::from_fn(|| {

@@ -158,6 +158,8 @@ pub(crate) struct Token<'t> {
     /// Without the quotation marks around it, with all escapes.
     pub text: &'t str,
     pub kind: Kind,
+    /// Whether nothing is between it and the word before, as in `key="value"`, which is two.
+    pub is_glued: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,49 +172,33 @@ pub(crate) enum Kind {
 }
 
 /// The token that begins at `start`, which is within `text`, and where the text goes on. A plain
-/// token ends before a byte of `is_end`, before a line's end or before a quotation mark, but
-/// `key="a value"` is one.
+/// token ends before a byte of `is_end`, before a line's end and before a quotation mark.
 pub(crate) fn token(text: &str, start: usize, is_end: fn(u8) -> bool) -> (Token<'_>, usize) {
     let bytes = text.as_bytes();
+    let is_between = |byte: &u8| is_end(*byte) || *byte == b'\n';
+    let is_glued = start > 0 && !is_between(&bytes[start - 1]);
+    let word = |from: usize, to: usize, kind| Token {
+        text: &text[from..to],
+        kind,
+        is_glued,
+    };
     if bytes[start] == b'"' {
         let end = quote_end(bytes, start + 1);
-        let text = &text[start + 1..end];
         return match bytes.get(end) {
-            Some(b'"') => (
-                Token {
-                    text,
-                    kind: Kind::Quoted,
-                },
-                end + 1,
-            ),
-            _ => (
-                Token {
-                    text,
-                    kind: Kind::Unclosed,
-                },
-                end,
-            ),
+            Some(b'"') => (word(start + 1, end, Kind::Quoted), end + 1),
+            _ => (word(start + 1, end, Kind::Unclosed), end),
         };
     }
     let mut at = start;
-    while let Some(&byte) = bytes.get(at) {
+    while let Some(byte) = bytes.get(at) {
         match byte {
             b'\\' if bytes.get(at + 1).is_some_and(|next| *next != b'\n') => at += 2,
-            b'"' if at > start && bytes[at - 1] == b'=' => {
-                at = quote_end(bytes, at + 1);
-                if bytes.get(at) != Some(&b'"') {
-                    let (text, kind) = (&text[start..at], Kind::Unclosed);
-                    return (Token { text, kind }, at);
-                }
-                at += 1;
-            }
-            b'"' | b'\n' => break,
-            _ if is_end(byte) => break,
+            b'"' => break,
+            _ if is_between(byte) => break,
             _ => at += 1,
         }
     }
-    let (text, kind) = (&text[start..at], Kind::Plain);
-    (Token { text, kind }, at)
+    (word(start, at, Kind::Plain), at)
 }
 
 /// Where the quotation mark that closes is, or else the line's end.

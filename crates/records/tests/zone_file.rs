@@ -108,6 +108,19 @@ fn escapes_are_decimal_and_take_the_meaning_of_marks() {
 }
 
 #[test]
+fn a_quotation_mark_ends_the_word_before_it() {
+    assert_eq!(
+        shown("a 1 TXT a\"b c\"d k=\"v\"")[0],
+        "a.example.com. 1 TXT \"a\" \"b c\" \"d\" \"k=\" \"v\""
+    );
+    let parameter = "a.example.com. 1 SVCB 1 . port=1";
+    assert_eq!(shown("a 1 SVCB 1 . port=\"1\"")[0], parameter);
+    for text in ["port= \"1\"", "port=\"\"1", "port=\"1\"key9=a", "port=\"1"] {
+        assert!(parse(&format!("a 1 SVCB 1 . {text}")).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn line_ends_of_two_characters_and_a_byte_order_mark_are_nothing() {
     let text = "\u{feff}$TTL 1\r\na TXT \"b\"\r\n\r\n  A 1.2.3.4\r\n";
     assert_eq!(

@@ -56,18 +56,20 @@ pub(super) fn read(
     rdata: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
     let mut parameters: Vec<(u16, Vec<u8>)> = Vec::new();
-    for token in tokens {
-        if token.kind != Kind::Plain {
+    let mut tokens = tokens.peekable();
+    while let Some(token) = tokens.next() {
+        if token.kind != Kind::Plain || token.is_glued {
             return Err(NOT_KEY);
         }
-        let (key, text) = token.text.split_once('=').unwrap_or((token.text, ""));
-        let key = read_key(key).ok_or(NOT_KEY)?;
-        let unquoted = text
-            .strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'));
+        let (name, mut text) = token.text.split_once('=').unwrap_or((token.text, ""));
+        if token.text.ends_with('=') && text.is_empty() {
+            let quoted = tokens.next_if(|next| next.is_glued && next.kind == Kind::Quoted);
+            text = quoted.map_or("", |quoted| quoted.text);
+        }
+        let key = read_key(name).ok_or(NOT_KEY)?;
         let mut bytes = Vec::with_capacity(text.len());
-        unescape(unquoted.unwrap_or(text), grammar.escapes, &mut bytes)?;
-        let is_named = !token.text.starts_with("key");
+        unescape(text, grammar.escapes, &mut bytes)?;
+        let is_named = NAMES.contains(&name);
         parameters.push((key, if is_named { value(key, bytes)? } else { bytes }));
     }
     if !parameters.is_empty() && rdata.starts_with(&[0, 0]) {
