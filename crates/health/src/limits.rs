@@ -68,16 +68,5 @@ const _: () = assert!(REFRESH.as_secs() + REFRESH_TICK.as_secs() < 60);
 /// Opinions that are written at once.
 pub const OPINIONS_PER_TXN: usize = store::limits::TXN_OPERATIONS_MAX;
 
-/// A checker that is gone is no longer counted after so long.
-pub const LEASE_SECS: u32 = 15;
-
-/// Between two renewals of the lease.
-pub const LEASE_RENEWAL: Duration = Duration::from_secs(5);
-
-const _: () = assert!(LEASE_RENEWAL.as_secs() * 2 < LEASE_SECS as u64);
-
 /// Between two attempts to reach a store that is away.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
-
-/// How long a runner that ends waits for its store.
-pub const END_PATIENCE: Duration = Duration::from_secs(2);

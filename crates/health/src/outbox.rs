@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use documents::route53::{self, Opinion};
 use store::{LeaseId, Outcome, Store, StoreError, Txn};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::follow::note_away;
@@ -57,26 +57,27 @@ impl Outbox {
         }
     }
 
-    /// Writes for ever. `lease` is the one that opinions are bound to, for whoever ends it.
-    pub async fn write(&self, store: &dyn Store, lease: &RefCell<Option<LeaseId>>) {
-        let mut renewals = tokio::time::interval(limits::LEASE_RENEWAL);
+    /// Writes for ever, bound to the lease that the node has at the time.
+    pub async fn write(&self, store: &dyn Store, mut leases: watch::Receiver<Option<LeaseId>>) {
         let mut refreshes = tokio::time::interval(limits::REFRESH_TICK);
-        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut away_since: Option<Instant> = None;
         loop {
-            let is_renewal = tokio::select! {
-                () = self.wake.notified() => false,
-                _ = refreshes.tick() => false,
-                _ = renewals.tick() => true,
-            };
-            let done = async {
-                if is_renewal {
-                    self.renew(store, lease).await?;
+            tokio::select! {
+                () = self.wake.notified() => {}
+                _ = refreshes.tick() => {}
+                changed = leases.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.forget_written();
                 }
-                self.write_due(store, lease).await
+            }
+            let Some(lease) = *leases.borrow() else {
+                // There is one again when the store is back.
+                continue;
             };
-            match done.await {
+            match self.write_due(store, lease).await {
                 Ok(()) => away_since = None,
                 Err(error) => {
                     note_away(&mut away_since, &error);
@@ -87,59 +88,31 @@ impl Outbox {
         }
     }
 
-    async fn renew(
-        &self,
-        store: &dyn Store,
-        lease: &RefCell<Option<LeaseId>>,
-    ) -> Result<(), StoreError> {
-        let held = *lease.borrow();
-        if let Some(held) = held
-            && !store.renew(held).await?
-        {
-            self.forget_lease(lease);
-        }
-        Ok(())
-    }
-
-    /// Whatever was written went with the lease.
-    fn forget_lease(&self, lease: &RefCell<Option<LeaseId>>) {
-        *lease.borrow_mut() = None;
+    /// Whatever was written went with its lease.
+    fn forget_written(&self) {
         for entry in self.entries.borrow_mut().values_mut() {
             entry.written = None;
         }
     }
 
-    async fn write_due(
-        &self,
-        store: &dyn Store,
-        lease: &RefCell<Option<LeaseId>>,
-    ) -> Result<(), StoreError> {
+    async fn write_due(&self, store: &dyn Store, lease: LeaseId) -> Result<(), StoreError> {
         loop {
             let now = Instant::now();
             let due = self.due(now);
             if due.is_empty() {
                 return Ok(());
             }
-            let held = *lease.borrow();
-            let held = match held {
-                Some(held) => held,
-                None => {
-                    let granted = store.grant(limits::LEASE_SECS).await?;
-                    *lease.borrow_mut() = Some(granted);
-                    granted
-                }
-            };
             let txn = due.iter().fold(Txn::new(), |txn, (check, opinion)| {
                 let key = route53::opinion(check, &self.node);
                 match opinion {
-                    Some(opinion) => txn.put_leased(key, documents::encode(opinion), held),
+                    Some(opinion) => txn.put_leased(key, documents::encode(opinion), lease),
                     None => txn.delete(key),
                 }
             });
             match store.commit(txn).await? {
                 Outcome::Committed(_) => self.note_written(&due, now),
                 Outcome::Conflict => {
-                    self.forget_lease(lease);
+                    self.forget_written();
                     let reason = "the lease of the opinions has ended";
                     return Err(StoreError::Unavailable(reason.to_owned()));
                 }
@@ -264,8 +237,8 @@ mod tests {
             for check in 0..300 {
                 outbox.put(&format!("c{check}"), opinion(true, 1), true);
             }
-            let lease = RefCell::new(None);
-            outbox.write_due(&store, &lease).await.unwrap();
+            let lease = store.grant(60).await.unwrap();
+            outbox.write_due(&store, lease).await.unwrap();
             let count = async || {
                 let range = store::Range {
                     prefix: route53::HEALTH.to_owned(),
@@ -274,21 +247,15 @@ mod tests {
                 store.list(range).await.unwrap().documents.len()
             };
             assert_eq!(count().await, 300);
-            let held = lease.borrow().unwrap();
-            store.revoke(held).await.unwrap();
+            store.revoke(lease).await.unwrap();
             assert_eq!(count().await, 0);
             outbox.put("c7", opinion(false, 2), true);
-            // The first attempt finds out, the next one writes all.
-            assert!(outbox.write_due(&store, &lease).await.is_err());
-            outbox.write_due(&store, &lease).await.unwrap();
-            assert_eq!(count().await, 300);
-            let held = lease.borrow().unwrap();
-            store.revoke(held).await.unwrap();
-            outbox.renew(&store, &lease).await.unwrap();
-            outbox.write_due(&store, &lease).await.unwrap();
+            assert!(outbox.write_due(&store, lease).await.is_err());
+            let lease = store.grant(60).await.unwrap();
+            outbox.write_due(&store, lease).await.unwrap();
             assert_eq!(count().await, 300);
             outbox.remove("c7");
-            outbox.write_due(&store, &lease).await.unwrap();
+            outbox.write_due(&store, lease).await.unwrap();
             assert_eq!(count().await, 299);
         });
     }

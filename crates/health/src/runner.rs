@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use documents::keys;
+use documents::{Node, Role, keys};
 use origin::SystemResolver;
-use store::{Batch, Event, LeaseId, Store};
+use presence::Presence;
+use store::{Batch, Event, Store};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::checker::{Checker, News};
 use crate::follow::{Following, checks_prefix, follow_prefix, now_ms};
@@ -26,8 +27,10 @@ use crate::probe::{Patience, Prober};
 /// How a node checks.
 #[derive(Clone, Debug)]
 pub struct RunnerConfig {
-    /// The node's id, as its document has it.
+    /// The id of its document. No other node, of whatever role, has it.
     pub node: String,
+    /// The place, as `X-Amz-Cf-Pop` has it.
+    pub pop: String,
     /// The AWS region that it is in or near: `eu-west-1`.
     pub region: String,
     /// Its address, as endpoints see it.
@@ -43,6 +46,7 @@ impl RunnerConfig {
     pub fn new(node: &str, region: &str, address: &str) -> RunnerConfig {
         RunnerConfig {
             node: node.to_owned(),
+            pop: String::new(),
             region: region.to_owned(),
             address: address.to_owned(),
             interval_scale: 1.0,
@@ -51,7 +55,8 @@ impl RunnerConfig {
     }
 }
 
-/// A node that checks. Dropped, it ends, and its opinions with it.
+/// A node that checks: it says so by a document of its own, and its opinions go with that. Dropped,
+/// it ends.
 pub struct Runner {
     _following: Following,
 }
@@ -75,10 +80,13 @@ async fn run(store: Arc<dyn Store>, config: RunnerConfig, mut stopped: watch::Re
             return;
         }
     };
+    let presence = Presence::start(Arc::clone(&store), node(&config));
+    let leases = presence.lease();
     let work = Work {
         plan: RefCell::new(Plan::new(&config.node, &config.region)),
         listed: Cell::default(),
         probes: RefCell::default(),
+        presence,
         tools: Rc::new(Tools {
             prober: Prober::new(Rc::new(resolver), config.patience),
             seats: Semaphore::new(limits::PROBES_MAX),
@@ -86,18 +94,27 @@ async fn run(store: Arc<dyn Store>, config: RunnerConfig, mut stopped: watch::Re
             config,
         }),
     };
-    let lease: RefCell<Option<LeaseId>> = RefCell::default();
     let (checks, nodes) = (checks_prefix(), keys::NODES);
     tokio::select! {
         _ = stopped.wait_for(|is_stopped| *is_stopped) => {}
         () = follow_prefix(&*store, &checks, |batches| work.apply(batches, (true, false))) => {}
         () = follow_prefix(&*store, nodes, |batches| work.apply(batches, (false, true))) => {}
-        () = work.tools.outbox.write(&*store, &lease) => {}
+        () = work.tools.outbox.write(&*store, leases) => {}
     }
-    let held = lease.take();
-    if let Some(held) = held {
-        // The lease ends by itself soon if the store is away.
-        let _ = timeout(limits::END_PATIENCE, store.revoke(held)).await;
+    work.presence.end().await;
+}
+
+/// What this node says of itself.
+fn node(config: &RunnerConfig) -> Node {
+    Node {
+        id: config.node.clone(),
+        roles: vec![Role::Health],
+        pop: config.pop.clone(),
+        region: Some(config.region.clone()),
+        http: Vec::new(),
+        started_ms: now_ms(),
+        applied: 0,
+        refused: BTreeMap::new(),
     }
 }
 
@@ -108,6 +125,7 @@ struct Work {
     /// is not its own.
     listed: Cell<(bool, bool)>,
     probes: RefCell<BTreeMap<String, Probe>>,
+    presence: Presence,
     tools: Rc<Tools>,
 }
 
@@ -151,6 +169,8 @@ impl Work {
             }
         }
         if listed == (true, true) && is_news {
+            // Nobody waits for checkers to have applied something: that they live is enough.
+            self.presence.say(Some(0), &BTreeMap::new());
             self.take_up(plan.jobs());
         }
     }

@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use documents::route53::{self, HEALTH_CHECK, HealthCheck, Opinion};
-use documents::{Node, Resource, Role, encode, keys};
+use documents::{Node, Resource, Role, decode, keys};
 use health::{Board, Cell, Following, Runner, RunnerConfig, follow};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::sqlite::Sqlite;
-use store::{Document, LeaseId, Outcome, Page, Range, Revision, Store, StoreError, Txn, Watch};
+use store::{
+    Batch, Document, LeaseId, Outcome, Page, Range, Revision, Store, StoreError, Txn, Watch,
+};
 
 /// 10 seconds are 50 milliseconds.
 const SCALE: f64 = 0.005;
@@ -77,7 +79,28 @@ impl Endpoint {
 /// A store that can be away.
 struct Moody {
     store: Sqlite,
-    is_away: AtomicBool,
+    is_away: Arc<AtomicBool>,
+}
+
+struct MoodyWatch {
+    watch: Box<dyn Watch>,
+    is_away: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Watch for MoodyWatch {
+    async fn next(&mut self) -> Result<Vec<Batch>, StoreError> {
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            tokio::select! {
+                biased;
+                _ = looks.tick() => if self.is_away.load(Ordering::Relaxed) {
+                    return Err(StoreError::Unavailable("it went away".to_owned()));
+                },
+                batches = self.watch.next() => return batches,
+            }
+        }
+    }
 }
 
 impl Moody {
@@ -104,7 +127,9 @@ impl Store for Moody {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        self.here()?.watch(prefix, after).await
+        let watch = self.here()?.watch(prefix, after).await?;
+        let is_away = Arc::clone(&self.is_away);
+        Ok(Box::new(MoodyWatch { watch, is_away }))
     }
 
     async fn grant(&self, ttl_secs: u32) -> Result<LeaseId, StoreError> {
@@ -133,7 +158,7 @@ impl World {
     fn new() -> World {
         let store = Arc::new(Moody {
             store: Sqlite::in_memory().unwrap(),
-            is_away: AtomicBool::new(false),
+            is_away: Arc::default(),
         });
         let board = Arc::new(Mutex::new(Board::new()));
         let changes = Arc::<AtomicUsize>::default();
@@ -154,17 +179,6 @@ impl World {
     }
 
     fn node(&self, id: &str) -> Runner {
-        let node = Node {
-            id: id.to_owned(),
-            roles: vec![Role::Health],
-            pop: "TST1-C1".to_owned(),
-            region: Some("eu-west-1".to_owned()),
-            http: Vec::new(),
-            started_ms: 0,
-            applied: 0,
-            refused: Default::default(),
-        };
-        self.commit(Txn::new().put(keys::node(id), encode(&node)));
         let mut config = RunnerConfig::new(id, "eu-west-1", "192.0.2.1");
         config.interval_scale = SCALE;
         Runner::start(Arc::clone(&self.store) as _, config).unwrap()
@@ -269,6 +283,24 @@ fn an_endpoint_that_dies_and_comes_back_moves_the_check_on_every_board() {
 }
 
 #[test]
+fn a_node_says_that_it_checks_for_as_long_as_it_does() {
+    let world = World::new();
+    let node = || {
+        let document = world
+            .runtime
+            .block_on(world.store.store.get(&keys::node("n1")));
+        let document = document.unwrap()?;
+        Some(decode::<Node>(&document.key, &document.value).unwrap())
+    };
+    let running = world.node("n1");
+    eventually("it says so", || node().is_some());
+    assert_eq!(node().unwrap().roles, [Role::Health]);
+    assert_eq!(node().unwrap().region.as_deref(), Some("eu-west-1"));
+    drop(running);
+    assert_eq!(node(), None);
+}
+
+#[test]
 fn a_failure_is_known_within_threshold_times_interval() {
     let world = World::new();
     let endpoint = Endpoint::new();
@@ -363,8 +395,12 @@ fn while_the_store_is_away_probes_go_on_and_their_news_come_later() {
     let before = endpoint.probes();
     eventually("it is probed on", || endpoint.probes() >= before + 5);
     endpoint.kill();
-    assert!(cell.is_healthy());
+    // Others may reach the store, and write to it.
+    let other = Endpoint::new();
+    let later = world.check("later", http(other.kill()));
+    assert!(cell.is_healthy() && later.is_healthy());
     world.store.is_away.store(false, Ordering::Relaxed);
+    eventually("the board has heard of the other", || !later.is_healthy());
     eventually("the news are there", || world.said("c") == "n1-");
     eventually("the board has heard", || !cell.is_healthy());
 }
