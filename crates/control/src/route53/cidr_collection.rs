@@ -9,7 +9,7 @@ mod lists;
 use std::collections::BTreeMap;
 
 use documents::route53::{self as forms, CidrCollection};
-use documents::{Resource, keys};
+use documents::{Resource, decode, encode, keys};
 use shapes::route53::{self as r53, CidrCollectionChangeAction, error};
 use store::Range;
 
@@ -296,8 +296,7 @@ pub(super) async fn wrong(
         result => result?,
     };
     let location = &routing.location_name;
-    let is_there = location == DEFAULT || stored.resource.config.locations.contains_key(location);
-    Ok((!is_there).then(|| {
+    Ok((!has_location(&stored.resource.config, location)).then(|| {
         format!("The location {location} was not found in the CIDR collection with ID {id}")
     }))
 }
@@ -308,34 +307,45 @@ pub(super) type Uses = BTreeMap<(String, String), i64>;
 
 /// Notes in a change of a zone's record sets how their uses of locations change. It must be one
 /// that compares the zone's state, as all such changes are: the counts are by zone. Fails with
-/// [`Failure::Conflict`] where a collection has gone meanwhile; [`wrong`] finds that in time.
+/// [`Failure::Conflict`] where a location has gone meanwhile, so that [`wrong`] finds it.
 pub(super) async fn count_uses(
     call: &Call<'_>,
     mut change: Change,
     zone: &str,
     uses: &Uses,
 ) -> Result<Change, Failure> {
-    let mut collections: BTreeMap<&String, bool> = BTreeMap::new();
+    let mut collections: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
     for ((collection, location), more) in uses.iter().filter(|(_, more)| **more != 0) {
         let key = forms::cidr_use(collection, location, zone);
         let document = call.store().get(&key).await?;
         let old: i64 = match &document {
-            Some(document) => documents::decode(&key, &document.value)?,
+            Some(document) => decode(&key, &document.value)?,
             None => 0,
         };
         change = match old + more {
             ..=0 => change.delete(key),
-            new => change.put(key, documents::encode(&new)),
+            new => change.put(key, encode(&new)),
         };
-        *collections.entry(collection).or_default() |= *more > 0;
+        let used_more = collections.entry(collection).or_default();
+        used_more.extend((*more > 0).then_some(location));
     }
-    for (collection, is_used_more) in collections {
+    for (collection, used_more) in collections {
         change = change.touch(&uses_guard(collection));
-        if is_used_more {
-            let key = KIND.key(collection);
-            let document = call.store().get(&key).await?.ok_or(Failure::Conflict)?;
-            change = change.if_still(key, Some(document.modified));
+        if used_more.is_empty() {
+            continue;
         }
+        let key = KIND.key(collection);
+        let document = call.store().get(&key).await?.ok_or(Failure::Conflict)?;
+        let known = Resource::<CidrCollection>::decode(&key, &document.value)?;
+        let mut used_more = used_more.into_iter();
+        if used_more.any(|location| !has_location(&known.config, location)) {
+            return Err(Failure::Conflict);
+        }
+        change = change.if_still(key, Some(document.modified));
     }
     Ok(change)
+}
+
+fn has_location(collection: &CidrCollection, location: &str) -> bool {
+    location == DEFAULT || collection.locations.contains_key(location)
 }
