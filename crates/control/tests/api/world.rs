@@ -108,19 +108,6 @@ impl World {
         }
     }
 
-    /// One of Route 53 whose checkers may look at public addresses alone.
-    pub fn of_public_checks() -> World {
-        let config = ControlConfig {
-            account_id: "123456789012".to_owned(),
-            domain: "cdn.localhost".to_owned(),
-            allow_private_health_checks: false,
-        };
-        World {
-            event_source: "route53.amazonaws.com",
-            ..World::of(config)
-        }
-    }
-
     /// The time in milliseconds since 1970; a second passes.
     pub fn tick(&self) -> u64 {
         self.now_ms.fetch_add(1_000, Ordering::Relaxed)
