@@ -187,7 +187,7 @@ impl Updates {
     /// Takes over the health checks of a board: the first origins of groups that one of them sees
     /// failing are passed over from now on. To be called after changes of the board; the states of
     /// its checks are read as they are at each request.
-    pub fn set_health(&self, board: &health::Board) {
+    pub fn set_origin_health(&self, board: &health::Board) {
         self.shared.origin_health.update(board);
     }
 

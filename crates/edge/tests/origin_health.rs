@@ -7,13 +7,19 @@
 
 mod world;
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use documents::route53::{self, HEALTH_CHECK, HealthCheck, Opinion};
 use documents::{Resource, encode};
 use edge::explain::Question;
-use health::Board;
+use health::{Board, Runner, RunnerConfig};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
+use store::sqlite::Sqlite;
+use store::{Outcome, Store, Txn};
 use world::{Origin, World, distribution, origin_json};
 
 /// An edge, and the board that it is told of.
@@ -26,15 +32,15 @@ impl Checked {
     /// A group of two origins that fails over on nothing: what the second answers, it was asked
     /// first.
     fn group(main: &Origin, spare: &Origin) -> Checked {
-        Checked::group_at("127.0.0.1", main, spare)
+        Checked::group_of("127.0.0.1", main.address, spare.address)
     }
 
-    fn group_at(name: &str, main: &Origin, spare: &Origin) -> Checked {
-        let mut config = distribution(main.address);
-        let mut first = origin_json("main", main.address);
+    fn group_of(name: &str, main: SocketAddr, spare: SocketAddr) -> Checked {
+        let mut config = distribution(main);
+        let mut first = origin_json("main", main);
         first["DomainName"] = json!(name);
         config["Origins"] = json!({
-            "Quantity": 2, "Items": [first, origin_json("spare", spare.address)],
+            "Quantity": 2, "Items": [first, origin_json("spare", spare)],
         });
         config["OriginGroups"] = json!({ "Quantity": 1, "Items": [{
             "Id": "group",
@@ -57,24 +63,12 @@ impl Checked {
     fn apply(&mut self, key: &str, value: Option<&[u8]>) {
         self.board.apply(key, value, 1).unwrap();
         let edge = self.world.edge.as_ref().unwrap();
-        edge.updates().set_health(&self.board);
+        edge.updates().set_origin_health(&self.board);
     }
 
     fn check(&mut self, id: &str, config: Value) {
-        let resource = Resource {
-            id: id.to_owned(),
-            etag: String::new(),
-            version: 1,
-            created_ms: 0,
-            modified_ms: 0,
-            domain: None,
-            config: HealthCheck {
-                caller_reference: String::new(),
-                config: shapes::from_value(&config).unwrap(),
-            },
-        };
         let key = route53::resource(HEALTH_CHECK, id);
-        self.apply(&key, Some(&resource.encode()));
+        self.apply(&key, Some(&resource(id, config).encode()));
     }
 
     fn check_of(&mut self, id: &str, address: SocketAddr) {
@@ -103,6 +97,21 @@ impl Checked {
         let edge = self.world.edge.as_ref().unwrap();
         let question = Question::new("http://site.test/", 1_000);
         edge.explain(&question).unwrap().text
+    }
+}
+
+fn resource(id: &str, config: Value) -> Resource<HealthCheck> {
+    Resource {
+        id: id.to_owned(),
+        etag: String::new(),
+        version: 1,
+        created_ms: 0,
+        modified_ms: 0,
+        domain: None,
+        config: HealthCheck {
+            caller_reference: String::new(),
+            config: shapes::from_value(&config).unwrap(),
+        },
     }
 }
 
@@ -196,7 +205,7 @@ fn checks_of_other_endpoints_and_inverted_ones_do_not_matter() {
 #[test]
 fn an_origin_and_a_check_meet_by_name_in_whatever_case() {
     let (main, spare) = (origin("main"), origin("spare"));
-    let mut checked = Checked::group_at("LocalHost", &main, &spare);
+    let mut checked = Checked::group_of("LocalHost", main.address, spare.address);
     let port = main.address.port();
     checked.check(
         "c",
@@ -205,6 +214,91 @@ fn an_origin_and_a_check_meet_by_name_in_whatever_case() {
     assert_eq!(checked.answer(), "main");
     checked.say("c", false);
     assert_eq!(checked.answer(), "spare");
+}
+
+/// An origin that can die.
+struct Mortal {
+    address: SocketAddr,
+    is_dead: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Mortal {
+    fn born(address: SocketAddr) -> Mortal {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let is_dead = Arc::<AtomicBool>::default();
+        let stop = Arc::clone(&is_dead);
+        let thread = std::thread::spawn(move || {
+            let answer = world::response(
+                "200 OK",
+                &[("Cache-Control", "no-store"), ("Connection", "close")],
+                "main",
+            );
+            for stream in listener.incoming() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut stream = stream.unwrap();
+                if stream.read(&mut [0; 4_000]).unwrap_or(0) > 0 {
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            }
+        });
+        Mortal {
+            address,
+            is_dead,
+            thread,
+        }
+    }
+
+    fn die(self) -> SocketAddr {
+        self.is_dead.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+        self.thread.join().unwrap();
+        self.address
+    }
+}
+
+#[test]
+fn a_pair_of_real_origins_is_checked_and_the_edge_moves_from_one_to_the_other_and_back() {
+    let (main, spare) = (Mortal::born(([127, 0, 0, 1], 0).into()), origin("spare"));
+    let checked = Checked::group_of("127.0.0.1", main.address, spare.address);
+    let edge = checked.world.edge.as_ref().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
+    let updates = edge.updates().clone();
+    let board = Arc::new(Mutex::new(Board::new()));
+    let follow = health::follow(Arc::clone(&store), board, move |board| {
+        updates.set_origin_health(board);
+    });
+    let _following = follow.unwrap();
+    let mut config = RunnerConfig::new("n1-health", "eu-west-1", "192.0.2.1");
+    config.interval_scale = 0.005;
+    let _runner = Runner::start(Arc::clone(&store), config).unwrap();
+    let (ip, port) = (main.address.ip(), main.address.port());
+    let check = json!({
+        "Type": "HTTP", "IPAddress": ip, "Port": port, "RequestInterval": 10,
+        "FailureThreshold": 2,
+    });
+    let put = Txn::new().put(
+        route53::resource(HEALTH_CHECK, "c"),
+        resource("c", check).encode(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let committed = runtime.unwrap().block_on(store.commit(put)).unwrap();
+    assert!(matches!(committed, Outcome::Committed(_)));
+
+    // What failed is cached; each question is another one.
+    let asked = AtomicUsize::new(0);
+    let answer = || {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        checked.world.get(&format!("/{number}"), &[]).text()
+    };
+    assert_eq!(answer(), "main");
+    let address = main.die();
+    world::eventually("the second answers", || answer() == "spare");
+    let _main = Mortal::born(address);
+    world::eventually("the first answers again", || answer() == "main");
 }
 
 /// The words of an explanation, however its lines are wrapped.
