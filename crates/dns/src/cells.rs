@@ -5,18 +5,19 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use parking_lot::Mutex;
-use records::Name;
+use records::{Name, RecordType};
 
-use crate::limits::ELSEWHERE_ADDRESSES_MAX;
+use crate::limits::{ELSEWHERE_ADDRESSES_MAX, ELSEWHERE_TTL_SECS_MAX};
+use crate::zone::node::pack;
 
 /// The state of one health check, read by answers without waiting.
 #[derive(Debug)]
 pub struct HealthCell {
     id: Box<str>,
     is_healthy: AtomicBool,
-    reason: ArcSwap<str>,
+    reason: ArcSwap<Box<str>>,
 }
 
 impl HealthCell {
@@ -25,7 +26,7 @@ impl HealthCell {
             id: id.into(),
             // A check that nobody knows hides nothing (spec §12, 6).
             is_healthy: AtomicBool::new(true),
-            reason: ArcSwap::new(Arc::from("not known yet")),
+            reason: ArcSwap::from_pointee("not known yet".into()),
         }
     }
 
@@ -42,13 +43,13 @@ impl HealthCell {
     }
 
     /// Why, in words.
-    pub fn reason(&self) -> Arc<str> {
-        self.reason.load_full()
+    pub fn reason(&self) -> String {
+        self.reason.load().to_string()
     }
 
     /// Sets the state, after inversion and disabling, and why it is so.
     pub fn set(&self, is_healthy: bool, reason: &str) {
-        self.reason.store(reason.into());
+        self.reason.store(Arc::new(reason.into()));
         self.is_healthy.store(is_healthy, Ordering::Relaxed);
     }
 }
@@ -87,11 +88,36 @@ pub struct Addresses {
     pub until_ms: u64,
 }
 
+/// Addresses as answers have them.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    addresses: Arc<Addresses>,
+    v4: Box<[u8]>,
+    v6: Box<[u8]>,
+}
+
+impl Resolved {
+    /// The records of a type, packed, and how many they are.
+    pub fn records(&self, record_type: RecordType) -> (&[u8], usize) {
+        match record_type {
+            RecordType::A => (&self.v4, self.addresses.v4.len()),
+            RecordType::AAAA => (&self.v6, self.addresses.v6.len()),
+            _ => (&[], 0),
+        }
+    }
+
+    /// For how long they hold.
+    pub fn ttl_secs(&self, now_ms: u64) -> u32 {
+        let left_secs = self.addresses.until_ms.saturating_sub(now_ms) / 1000;
+        left_secs.clamp(1, u64::from(ELSEWHERE_TTL_SECS_MAX)) as u32
+    }
+}
+
 /// An alias's target that is resolved elsewhere (spec §11).
 #[derive(Debug)]
 pub struct Elsewhere {
     name: Name,
-    addresses: ArcSwapOption<Addresses>,
+    resolved: ArcSwapOption<Resolved>,
     asked_ms: AtomicU64,
 }
 
@@ -102,15 +128,28 @@ impl Elsewhere {
     }
 
     /// What was found; nothing before the first resolution.
-    pub fn addresses(&self) -> arc_swap::Guard<Option<Arc<Addresses>>> {
-        self.addresses.load()
+    pub fn addresses(&self) -> Option<Arc<Addresses>> {
+        let resolved = self.resolved.load();
+        resolved.as_ref().map(|found| found.addresses.clone())
+    }
+
+    /// The same, as answers have it.
+    #[inline]
+    pub(crate) fn resolved(&self) -> Guard<Option<Arc<Resolved>>> {
+        self.resolved.load()
     }
 
     /// Keeps what a resolver found.
     pub fn set(&self, mut addresses: Addresses) {
         addresses.v4.truncate(ELSEWHERE_ADDRESSES_MAX);
         addresses.v6.truncate(ELSEWHERE_ADDRESSES_MAX);
-        self.addresses.store(Some(Arc::new(addresses)));
+        let v4: Vec<_> = addresses.v4.iter().map(|v4| v4.octets().to_vec()).collect();
+        let v6: Vec<_> = addresses.v6.iter().map(|v6| v6.octets().to_vec()).collect();
+        self.resolved.store(Some(Arc::new(Resolved {
+            v4: pack(&v4).into(),
+            v6: pack(&v6).into(),
+            addresses: Arc::new(addresses),
+        })));
     }
 
     /// When an answer needed it last, in milliseconds since 1970: what nobody asks for need not be
@@ -137,7 +176,7 @@ impl Elsewheres {
         let cell = || {
             Arc::new(Elsewhere {
                 name: name.clone(),
-                addresses: ArcSwapOption::empty(),
+                resolved: ArcSwapOption::empty(),
                 asked_ms: AtomicU64::new(0),
             })
         };

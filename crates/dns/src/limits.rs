@@ -37,11 +37,20 @@ pub const POP_ADDRESSES_MAX: usize = 8;
 /// The time to live of the platform's own answers (spec §11).
 pub const PLATFORM_TTL_SECS: u32 = 60;
 
+/// The time to live of the platform's name servers (spec §23).
+pub const PLATFORM_NS_TTL_SECS: u32 = 172_800;
+
 /// The longest time to live in a signed zone: a week (spec §7.4).
 pub const SIGNED_TTL_SECS_MAX: u32 = 604_800;
 
 /// The most addresses of a name elsewhere that are kept, of each family.
 pub const ELSEWHERE_ADDRESSES_MAX: usize = 16;
+
+/// The longest time to live of an answer out of names elsewhere.
+pub const ELSEWHERE_TTL_SECS_MAX: u32 = 60;
+
+/// Signatures that one thread keeps.
+pub const SIGNATURES_MAX: usize = dnssec::limits::SIGNATURES_MAX;
 
 /// How often the copy of the store is saved, when it has changed.
 pub const COPY_INTERVAL: Duration = Duration::from_secs(30);
