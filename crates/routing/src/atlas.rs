@@ -43,8 +43,8 @@ impl Atlas {
         self.redraw(|state| state.geo = geo, |_| true);
     }
 
-    /// Takes other measurements, all at once. Draws the maps of latency anew, on this thread, as
-    /// [`Atlas::replace_geo`].
+    /// Takes other measurements, all at once. Lays them over the maps of latency, on this thread;
+    /// what the database says of them is not drawn again, so that takes a part of that time.
     pub fn replace_latencies(&self, latencies: Latencies) {
         let _later_ones_wait = self.redrawing.lock();
         self.redraw(
@@ -96,7 +96,7 @@ impl Atlas {
             let (geo, latencies) = (state.geo.clone(), state.latencies.clone());
             // Drawing takes a while; others need not wait for it.
             drop(state);
-            let drawn = Drawn::new(&plan, geo, latencies);
+            let drawn = Drawn::new(&plan, geo, latencies, None);
             state = self.state.lock();
             if drawn.is_of(state.geo.as_ref(), &state.latencies) {
                 return state.enter(plan, drawn);
@@ -114,7 +114,8 @@ impl Atlas {
             (state.geo.clone(), state.latencies.clone(), maps)
         };
         for map in maps.into_iter().filter(|map| is_changed(&map.plan)) {
-            let drawn = Drawn::new(&map.plan, geo.clone(), latencies.clone());
+            let last = map.drawn.load_full();
+            let drawn = Drawn::new(&map.plan, geo.clone(), latencies.clone(), Some(&last));
             map.drawn.store(Arc::new(drawn));
         }
     }
@@ -173,6 +174,55 @@ impl Nearest {
         } else {
             self.mapped
                 .choose_several(client, most, is_healthy, witness)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Group, Rule};
+
+    fn latency(atlas: &Atlas, regions: [&str; 2]) -> Group {
+        let member = |region: &str| {
+            let rule = Rule::Latency {
+                region: region.to_owned(),
+            };
+            (format!("in {region}"), rule)
+        };
+        Group::compile(&regions.map(member), None, atlas).expect("regions are known")
+    }
+
+    #[test]
+    fn groups_with_the_same_places_share_a_map_and_unused_ones_are_forgotten() {
+        let atlas = Atlas::new();
+        let maps = || {
+            let mut state = atlas.state.lock();
+            state.maps.retain(|_, map| map.strong_count() > 0);
+            state.maps.len()
+        };
+        let one = latency(&atlas, ["eu-west-1", "us-east-1"]);
+        let same = latency(&atlas, ["us-east-1", "eu-west-1"]);
+        assert_eq!(maps(), 1);
+        let other = latency(&atlas, ["us-east-1", "eu-west-2"]);
+        assert_eq!(maps(), 2);
+        drop((one, other));
+        assert_eq!(maps(), 1);
+        drop(same);
+        assert_eq!(maps(), 0);
+    }
+
+    #[test]
+    fn maps_that_nobody_has_do_not_pile_up() {
+        let atlas = Atlas::new();
+        for bias in -99..=99i8 {
+            let rule = Rule::Geoproximity {
+                latitude: 1.0,
+                longitude: 1.0,
+                bias,
+            };
+            Group::compile(&[(String::new(), rule)], None, &atlas).expect("coordinates are fine");
+            assert!(atlas.state.lock().maps.len() <= 66);
         }
     }
 }

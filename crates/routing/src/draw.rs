@@ -71,9 +71,9 @@ impl Weights {
         };
         give_up(&mut tried, first);
         let by_weight = |weight: u8| u32::from(weight);
-        let alike_without_weight = |weight: u8| u32::from(weight == 0);
-        let stages: [&dyn Fn(u8) -> u32; 2] = [&by_weight, &alike_without_weight];
-        for share in stages {
+        // Everybody with a weight was tried by then.
+        let alike = |_: u8| 1;
+        for share in [&by_weight as &dyn Fn(u8) -> u32, &alike] {
             while let Some(member) = self.draw(dice, &tried, share) {
                 if is_healthy(member) {
                     return Choice::of(member as u16);

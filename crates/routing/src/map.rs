@@ -20,17 +20,31 @@ pub(crate) struct Drawn {
     /// The best of each order alone: while they are healthy, nothing else matters, and scopes are
     /// wider.
     best: Projection<u16>,
-    orders: Projection<Order>,
+    orders: Arc<Projection<Order>>,
+    /// The orders without what was measured, to lay other measurements over.
+    unmeasured: Arc<Projection<Order>>,
     geo: Option<Arc<Geo>>,
     latencies: Arc<Latencies>,
 }
 
 impl Drawn {
-    pub fn new(plan: &Plan, geo: Option<Arc<Geo>>, latencies: Arc<Latencies>) -> Drawn {
-        let orders = plan.draw(geo.as_deref(), &latencies);
+    /// Draws a map. `last` is what was drawn of the same plan before.
+    pub fn new(
+        plan: &Plan,
+        geo: Option<Arc<Geo>>,
+        latencies: Arc<Latencies>,
+        last: Option<&Drawn>,
+    ) -> Drawn {
+        let unmeasured = match last.filter(|last| last.is_of_database(geo.as_ref())) {
+            Some(last) => last.unmeasured.clone(),
+            None => Arc::new(plan.draw(geo.as_deref())),
+        };
+        let orders = (plan.draw_measured(&unmeasured, geo.as_deref(), &latencies))
+            .map_or_else(|| unmeasured.clone(), Arc::new);
         Drawn {
             best: orders.project(|order| order.first().copied().unwrap_or(NOBODY)),
             orders,
+            unmeasured,
             geo,
             latencies,
         }
@@ -38,8 +52,11 @@ impl Drawn {
 
     /// Whether it was drawn of these.
     pub fn is_of(&self, geo: Option<&Arc<Geo>>, latencies: &Arc<Latencies>) -> bool {
+        self.is_of_database(geo) && Arc::ptr_eq(&self.latencies, latencies)
+    }
+
+    fn is_of_database(&self, geo: Option<&Arc<Geo>>) -> bool {
         self.geo.as_ref().map(Arc::as_ptr) == geo.map(Arc::as_ptr)
-            && Arc::ptr_eq(&self.latencies, latencies)
     }
 }
 

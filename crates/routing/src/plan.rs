@@ -58,8 +58,8 @@ impl MicroDegrees {
 }
 
 impl Plan {
-    /// Where which candidates are the best.
-    pub fn draw(&self, geo: Option<&Geo>, latencies: &Latencies) -> Projection<Order> {
+    /// Where which candidates are the best, as far as a database tells.
+    pub fn draw(&self, geo: Option<&Geo>) -> Projection<Order> {
         let of_all = |order: &dyn Fn(Option<&Location>) -> Order| match geo {
             Some(geo) => geo.project(order),
             None => Projection::constant(order(None)),
@@ -69,25 +69,37 @@ impl Plan {
                 let areas = Areas::new(codes);
                 of_all(&|location| areas.order(location))
             }
-            Plan::Space(spots) => {
-                let field = Field::new(spots, false, latencies);
+            Plan::Time(spots) | Plan::Space(spots) => {
+                let is_time = matches!(self, Plan::Time(_));
+                let field = Field::new(spots, is_time, &Latencies::default());
                 of_all(&|location| field.order(point(location), &[]))
-            }
-            Plan::Time(spots) => {
-                let field = Field::new(spots, true, latencies);
-                let measured = latencies.networks().filter(|(_, trips)| field.knows(trips));
-                of_all(&|location| field.order(point(location), &[])).overlay(measured.map(
-                    |(network, trips)| {
-                        // All of a network goes one way, whatever parts of it are elsewhere.
-                        let location = geo.and_then(|geo| geo.lookup(network.address()));
-                        (network, field.order(point(location), trips))
-                    },
-                ))
             }
         }
     }
 
-    /// What [`Plan::draw`] knew of an address: where it is, and how far each candidate is from
+    /// What was drawn, with what was measured on top; `None` if nothing was that counts.
+    pub fn draw_measured(
+        &self,
+        drawn: &Projection<Order>,
+        geo: Option<&Geo>,
+        latencies: &Latencies,
+    ) -> Option<Projection<Order>> {
+        let Plan::Time(spots) = self else {
+            return None;
+        };
+        let field = Field::new(spots, true, latencies);
+        let mut measured = (latencies.networks())
+            .filter(|(_, trips)| field.knows(trips))
+            .peekable();
+        measured.peek()?;
+        Some(drawn.overlay(measured.map(|(network, trips)| {
+            // All of a network goes one way, whatever parts of it are elsewhere.
+            let location = geo.and_then(|geo| geo.lookup(network.address()));
+            (network, field.order(point(location), trips))
+        })))
+    }
+
+    /// What was known of an address when that was drawn: where it is, and how far each candidate is from
     /// there, if that counts.
     pub fn explain(
         &self,
@@ -187,7 +199,7 @@ impl Field {
             field.neighbours = field
                 .spots
                 .iter()
-                .map(|spot| field.exact_order(spot.point, &[]))
+                .map(|spot| field.nearest(spot.point, &[], field.spots.len()))
                 .collect();
         }
         field
@@ -227,32 +239,33 @@ impl Field {
 
     /// All candidates, the nearest first; see [`limits::RANKS_EXACT`].
     fn order(&self, from: Option<Point>, trips: &[RoundTrip]) -> Order {
-        let mut order = self.exact_order(from, trips);
         // Where nothing is known, names decide, to the last.
         let is_known = from.is_some() || !trips.is_empty();
-        if let Some(best) = order.first()
-            && let Some(neighbours) = self.neighbours.get(usize::from(*best))
-            && is_known
-        {
-            order.truncate(limits::RANKS_EXACT);
-            for neighbour in neighbours {
-                if !order[..limits::RANKS_EXACT].contains(neighbour) {
-                    order.push(*neighbour);
-                }
-            }
+        if self.neighbours.is_empty() || !is_known {
+            return self.nearest(from, trips, self.spots.len());
         }
+        let nearest = self.nearest(from, trips, limits::RANKS_EXACT);
+        let mut order = nearest.clone();
+        let others = self.neighbours[usize::from(nearest[0])].iter();
+        order.extend(others.filter(|other| !nearest.contains(other)).copied());
         order
     }
 
-    fn exact_order(&self, from: Option<Point>, trips: &[RoundTrip]) -> Order {
+    /// The `most` nearest candidates, the nearest first.
+    fn nearest(&self, from: Option<Point>, trips: &[RoundTrip], most: usize) -> Order {
         let mut ranked: SmallVec<[(f32, u16); 64]> = self
             .distances(from, trips)
             .zip(0..)
             .map(|(distance, candidate)| (distance.length(), candidate))
             .collect();
-        ranked.sort_unstable_by(|(one, first), (other, second)| {
+        let compare = |(one, first): &(f32, u16), (other, second): &(f32, u16)| {
             one.total_cmp(other).then(first.cmp(second))
-        });
+        };
+        if most < ranked.len() {
+            ranked.select_nth_unstable_by(most, compare);
+            ranked.truncate(most);
+        }
+        ranked.sort_unstable_by(compare);
         ranked.iter().map(|(_, candidate)| *candidate).collect()
     }
 }

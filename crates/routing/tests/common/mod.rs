@@ -1,6 +1,6 @@
 //! What the tests of this folder share.
-// Each of them uses a part of it; and helpers of tests are tests.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code)] // Each of them uses a part of it.
+#![allow(clippy::unwrap_used)] // Functions for tests are tests.
 
 use std::net::IpAddr;
 use std::sync::Arc;
