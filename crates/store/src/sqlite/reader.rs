@@ -113,17 +113,12 @@ pub(super) fn page(txn: &Transaction<'_>, range: &Range) -> rusqlite::Result<Pag
         has_more: false,
         revision: number(txn, "revision")?,
     };
-    let mut statement = txn.prepare_cached(match range.is_descending {
-        false => {
-            "SELECT key, value, created, modified FROM documents
-             WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key"
-        }
-        true => {
-            "SELECT key, value, created, modified FROM documents
-             WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key DESC"
-        }
-    })?;
-    let mut rows = statement.query(params![interval.start, interval.end])?;
+    let mut statement =
+        txn.prepare_cached(page_query(interval.end.is_some(), range.is_descending))?;
+    let mut rows = match interval.end {
+        Some(end) => statement.query(params![interval.start, end])?,
+        None => statement.query(params![interval.start])?,
+    };
     let mut size_bytes = 0;
     while let Some(row) = rows.next()? {
         if page.documents.len() == documents_max || size_bytes >= limits::PAGE_BYTES_MAX {
@@ -135,6 +130,27 @@ pub(super) fn page(txn: &Transaction<'_>, range: &Range) -> rusqlite::Result<Pag
         page.documents.push(document);
     }
     Ok(page)
+}
+
+/// An end that may be absent in one query for both would be no bound that the index knows: every
+/// list would read on to the end of the table.
+fn page_query(has_end: bool, is_descending: bool) -> &'static str {
+    match (has_end, is_descending) {
+        (true, false) => {
+            "SELECT key, value, created, modified FROM documents
+             WHERE key >= ?1 AND key < ?2 ORDER BY key"
+        }
+        (true, true) => {
+            "SELECT key, value, created, modified FROM documents
+             WHERE key >= ?1 AND key < ?2 ORDER BY key DESC"
+        }
+        (false, false) => {
+            "SELECT key, value, created, modified FROM documents WHERE key >= ?1 ORDER BY key"
+        }
+        (false, true) => {
+            "SELECT key, value, created, modified FROM documents WHERE key >= ?1 ORDER BY key DESC"
+        }
+    }
 }
 
 /// What a watcher is told next.
@@ -282,6 +298,40 @@ impl TableWatch {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    #[test]
+    fn pages_are_read_between_two_keys_of_the_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&mut connection, Path::new(":memory:")).unwrap();
+        for (has_end, is_descending, bounds) in [
+            (true, false, "(key>? AND key<?)"),
+            (true, true, "(key>? AND key<?)"),
+            (false, false, "(key>?)"),
+            (false, true, "(key>?)"),
+        ] {
+            let query = format!("EXPLAIN QUERY PLAN {}", page_query(has_end, is_descending));
+            let parameters = if has_end {
+                vec![b"a", b"b"]
+            } else {
+                vec![b"a"]
+            };
+            let parameters = rusqlite::params_from_iter(parameters);
+            let detail = |row: &Row<'_>| row.get::<_, String>(3);
+            let plan = connection.query_row(&query, parameters, detail).unwrap();
+            assert!(
+                plan.contains("USING INDEX") && plan.ends_with(bounds),
+                "{plan}"
+            );
         }
     }
 }
