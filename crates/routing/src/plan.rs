@@ -99,8 +99,8 @@ impl Plan {
         })))
     }
 
-    /// What was known of an address when that was drawn: where it is, and how far each candidate is from
-    /// there, if that counts.
+    /// What was known of an address when that was drawn: where it is, and how far each candidate
+    /// is from there, if that counts.
     pub fn explain(
         &self,
         address: IpAddr,

@@ -1,5 +1,5 @@
 //! What the tests of this folder share.
-#![allow(dead_code)] // Each of them uses a part of it.
+#![allow(dead_code, reason = "each of them uses a part of it")]
 #![allow(clippy::unwrap_used)] // Functions for tests are tests.
 
 use std::net::IpAddr;
