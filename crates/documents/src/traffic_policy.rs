@@ -19,7 +19,10 @@ pub const DOCUMENT_BYTES_MAX: usize = 102_400;
 /// Things wrong with a document that are told at most.
 const ERRORS_MAX: usize = 20;
 /// Rules that may follow one another on the way to an endpoint.
-const DEPTH_MAX: usize = 64;
+pub const RULES_ON_ONE_WAY_MAX: usize = 16;
+/// Rules on all ways from the start together; one that two others lead to counts twice. Name
+/// servers keep each way by itself.
+pub const RULES_ON_ALL_WAYS_MAX: usize = 1_024;
 
 const VERSIONS: [&str; 2] = ["2015-10-01", "2023-05-09"];
 
@@ -518,42 +521,66 @@ impl Reader {
                 }
             }
         }
-        let mut depths = BTreeMap::new();
+        let mut sizes = BTreeMap::new();
         for name in tree.rules.keys() {
-            if depth(tree, name, DEPTH_MAX, &mut depths).is_none() {
+            if size(tree, name, RULES_ON_ONE_WAY_MAX, &mut sizes).is_none() {
                 let message = format!(
-                    "leads back to itself, or to more than {DEPTH_MAX} rules one after another"
+                    "leads back to itself, or to more than {RULES_ON_ONE_WAY_MAX} rules one after \
+                     another"
                 );
                 self.wrong::<()>(&format!("Rules.{name}"), message);
             }
         }
+        if let Target::Rule(start) = &tree.start
+            && let Some(Some(size)) = sizes.get(start.as_str())
+            && size.rules > RULES_ON_ALL_WAYS_MAX
+        {
+            let message = format!(
+                "leads to {} rules on all ways together; at most {RULES_ON_ALL_WAYS_MAX} are \
+                 allowed",
+                size.rules
+            );
+            self.wrong::<()>("StartRule", message);
+        }
     }
 }
 
-/// How many rules follow one another from this one on; nothing if there are more than `most`, as
-/// on the way round a cycle. Each rule is looked at once.
-fn depth<'t>(
+/// What follows from a rule on, itself included.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Rules on the longest way.
+    depth: usize,
+    /// Rules on all ways.
+    rules: usize,
+}
+
+/// Nothing if there are more than `most` rules on a way, as on the way round a cycle. Each rule is
+/// looked at once.
+fn size<'t>(
     tree: &'t Tree,
     name: &'t str,
     most: usize,
-    known: &mut BTreeMap<&'t str, Option<usize>>,
-) -> Option<usize> {
+    known: &mut BTreeMap<&'t str, Option<Size>>,
+) -> Option<Size> {
     let most = most.checked_sub(1)?;
     if let Some(known) = known.get(name) {
         return *known;
     }
     // Whoever comes here again on the way has gone round.
     known.insert(name, None);
-    let mut deepest = Some(0);
+    let mut whole = Some(Size { depth: 1, rules: 1 });
     for branch in tree.rules.get(name)?.branches() {
         if let Target::Rule(next) = &branch.target {
-            let below = depth(tree, next, most, known);
-            deepest = deepest.zip(below).map(|(a, b)| a.max(b + 1));
-            deepest = deepest.filter(|depth| *depth < DEPTH_MAX);
+            let below = size(tree, next, most, known);
+            let sum = whole.zip(below).map(|(whole, below)| Size {
+                depth: whole.depth.max(below.depth + 1),
+                rules: whole.rules.saturating_add(below.rules),
+            });
+            whole = sum.filter(|size| size.depth <= RULES_ON_ONE_WAY_MAX);
         }
     }
-    known.insert(name, deepest);
-    deepest
+    known.insert(name, whole);
+    whole
 }
 
 fn one_of(choices: &[&str]) -> String {
@@ -691,6 +718,30 @@ mod tests {
         rules.insert(format!("r{count}"), leaf);
         let told = wrong(&document(Value::Object(rules), values(&["e"])));
         assert_eq!(told.len(), ERRORS_MAX);
+    }
+
+    #[test]
+    fn ways_that_double_at_each_rule_are_counted_and_not_walked() {
+        let doubling = |rules: usize| {
+            let mut all = Map::new();
+            for index in 0..rules {
+                let next = match index + 1 {
+                    last if last == rules => json!({ "EndpointReference": "e" }),
+                    next => json!({ "RuleReference": format!("r{next}") }),
+                };
+                let name = match index {
+                    0 => "start".to_owned(),
+                    _ => format!("r{index}"),
+                };
+                let rule = json!({ "RuleType": "failover", "Primary": next, "Secondary": next });
+                all.insert(name, rule);
+            }
+            document(Value::Object(all), values(&["e"]))
+        };
+        assert!(parse(&doubling(10).to_string()).is_ok());
+        assert_eq!(wrong(&doubling(11)), ["StartRule"]);
+        assert_eq!(wrong(&doubling(16)), ["StartRule"]);
+        assert!(wrong(&doubling(17)).contains(&"Rules.start".to_owned()));
     }
 
     #[test]
