@@ -34,6 +34,7 @@ use crate::error::Failure;
 use crate::limits;
 use crate::service::{Entry, served};
 
+pub(super) use form::{check_geo_location, check_geo_proximity};
 use references::References;
 use working::Working;
 

@@ -7,7 +7,7 @@
 mod lists;
 
 use documents::route53::{self as forms, TrafficPolicy, TrafficPolicyState};
-use documents::traffic_policy::{self as tree, Endpoint};
+use documents::traffic_policy::{self as tree, Endpoint, Rule};
 use documents::{Resource, decode, encode};
 use records::{Name, RecordType, rdata};
 use shapes::ShapeError;
@@ -15,6 +15,7 @@ use shapes::route53::{self as r53, RRType, error};
 use store::Revision;
 
 use super::inputs::{self, invalid_input};
+use super::record_sets;
 use super::traffic_policy_instance as instance;
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
@@ -35,6 +36,8 @@ pub(super) static KIND: Kind = Kind {
 
 /// Versions of a policy (spec §3).
 const VERSIONS_MAX: i32 = 1_000;
+/// Things wrong with a document that are told at most.
+const ERRORS_MAX: usize = 20;
 /// Longest name: it is part of a key. The model's bound is 512 characters.
 const NAME_BYTES_MAX: usize = 900;
 
@@ -123,21 +126,43 @@ fn output(version: &TrafficPolicy) -> r53::TrafficPolicy {
 /// Reads a document; gives the type of its records. Everything that is wrong with it is told.
 fn check_document(document: &str) -> Result<RRType, Failure> {
     let read = tree::parse(document).map_err(|errors| invalid_document(&errors))?;
-    let errors: Vec<ShapeError> = read
-        .endpoints
-        .iter()
-        .filter_map(|(name, endpoint)| {
-            let message = wrong_value(read.record_type, endpoint)?;
-            Some(ShapeError {
-                path: format!("Endpoints.{name}.Value"),
-                message,
-            })
-        })
-        .collect();
+    let mut errors = Vec::new();
+    for (name, endpoint) in &read.endpoints {
+        if let Some(message) = wrong_value(read.record_type, endpoint) {
+            let path = format!("Endpoints.{name}.Value");
+            errors.push(ShapeError { path, message });
+        }
+    }
+    for (name, rule) in &read.rules {
+        for message in wrong_rule(read.record_type, rule) {
+            let path = format!("Rules.{name}");
+            errors.push(ShapeError { path, message });
+        }
+    }
+    errors.truncate(ERRORS_MAX);
     match errors.is_empty() {
         true => Ok(read.record_type),
         false => Err(invalid_document(&errors)),
     }
+}
+
+/// What is wrong with the places of a rule, as with those of record sets.
+fn wrong_rule(record_type: RRType, rule: &Rule) -> Vec<String> {
+    let wrong: Vec<Result<(), String>> = match rule {
+        Rule::Geo(items) => {
+            let places = items.iter().map(|(place, _)| place);
+            places.map(record_sets::check_geo_location).collect()
+        }
+        Rule::Geoproximity(items) => {
+            let places = items.iter().map(|(place, _)| place);
+            places.map(record_sets::check_geo_proximity).collect()
+        }
+        Rule::Multivalue(_) if record_type == RRType::Cname => {
+            vec![Err("a name has one CNAME record, and no several".to_owned())]
+        }
+        _ => Vec::new(),
+    };
+    wrong.into_iter().filter_map(Result::err).collect()
 }
 
 fn wrong_value(record_type: RRType, endpoint: &Endpoint) -> Option<String> {

@@ -6,6 +6,8 @@
 
 mod lists;
 
+use std::collections::BTreeSet;
+
 use documents::route53::{self as forms, TrafficPolicyInstance, Zone};
 use documents::{Resource, Role, decode};
 use records::Name;
@@ -13,7 +15,7 @@ use shapes::route53::{self as r53, ChangeAction, error};
 
 use super::inputs::{self, invalid_input};
 use super::record_sets::{self, Writer};
-use super::{traffic_policy, zone};
+use super::{health_check, traffic_policy, zone};
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::error::{ApiError, Failure};
@@ -93,8 +95,30 @@ async fn load_policy(
         let message = format!("Version {version} of the traffic policy {policy} is deleted.");
         return Err(Failure::api(&error::NO_SUCH_TRAFFIC_POLICY, message));
     }
+    check_health_checks(call, &stored.resource.config.document).await?;
     let change = change.if_still(&stored.key, Some(stored.modified));
     Ok((stored, change))
+}
+
+/// The health checks that a tree names exist. (They may go later, as those of record sets may.)
+async fn check_health_checks(call: &Call<'_>, document: &str) -> Result<(), Failure> {
+    // What is stored was read when it came.
+    let Ok(tree) = documents::traffic_policy::parse(document) else {
+        return Ok(());
+    };
+    let branches = tree.rules.values().flat_map(|rule| rule.branches());
+    let named: BTreeSet<&String> = branches.filter_map(|b| b.health_check.as_ref()).collect();
+    for id in named {
+        match health_check::load(call, id).await {
+            Err(Failure::Api(_)) => {
+                return Err(invalid_input(format!(
+                    "The traffic policy names a health check '{id}', which does not exist."
+                )));
+            }
+            found => drop(found?),
+        }
+    }
+    Ok(())
 }
 
 /// Adds the writing of the record set of an instance to a change.

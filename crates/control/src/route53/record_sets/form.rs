@@ -66,7 +66,7 @@ fn check_one(change: &r53::Change) -> Result<(), Failure> {
 }
 
 /// A continent, or a country, or a part of a country.
-fn check_geo_location(location: &r53::GeoLocation) -> Result<(), String> {
+pub(in crate::route53) fn check_geo_location(location: &r53::GeoLocation) -> Result<(), String> {
     use geo::places::{DEFAULT_CODE, continent, country, subdivision};
     let unknown = |what: &str, code: &str| Err(format!("{what} '{code}' is not known"));
     let codes = (
@@ -97,7 +97,7 @@ fn check_geo_location(location: &r53::GeoLocation) -> Result<(), String> {
 }
 
 /// A region, a local zone group, or coordinates; and a bias.
-fn check_geo_proximity(location: &r53::GeoProximityLocation) -> Result<(), String> {
+pub(in crate::route53) fn check_geo_proximity(location: &r53::GeoProximityLocation) -> Result<(), String> {
     match (
         &location.aws_region,
         &location.local_zone_group,

@@ -15,6 +15,15 @@ fn document(kind: &str, value: &str) -> String {
     .to_string()
 }
 
+/// The document of a policy of one rule, `r`, and one endpoint, `e`.
+fn ruled(kind: &str, value: &str, rule: &Value) -> String {
+    json!({
+        "AWSPolicyFormatVersion": "2023-05-09", "RecordType": kind, "StartRule": "r",
+        "Rules": { "r": rule }, "Endpoints": { "e": { "Type": "value", "Value": value } },
+    })
+    .to_string()
+}
+
 /// Makes a policy of type A; gives its id.
 async fn policy(world: &World, name: &str) -> String {
     let input = json!({ "Name": name, "Document": document("A", "192.0.2.1") });
@@ -115,6 +124,9 @@ async fn a_document_that_is_not_sound_is_refused_with_all_that_is_wrong() {
         "Rules": { "r": { "RuleType": "failover", "Primary": { "EndpointReference": "x" },
             "Secondary": { "RuleReference": "r" } } },
     });
+    let places = json!({ "RuleType": "geo",
+        "Locations": [{ "Country": "ZZ", "EndpointReference": "e" }] });
+    let several = json!({ "RuleType": "multivalue", "Items": [{ "EndpointReference": "e" }] });
     for (text, parts) in [
         ("nonsense".to_owned(), vec!["JSON"]),
         (
@@ -123,6 +135,11 @@ async fn a_document_that_is_not_sound_is_refused_with_all_that_is_wrong() {
         ),
         (document("MX", "nonsense"), vec!["Endpoints.e.Value"]),
         (document("NS", "ns.example.com"), vec!["RecordType"]),
+        (ruled("A", "192.0.2.1", &places), vec!["Rules.r", "ZZ"]),
+        (
+            ruled("CNAME", "a.example", &several),
+            vec!["Rules.r", "CNAME"],
+        ),
         (unknown.to_string(), vec!["'x'", "back to itself"]),
     ] {
         for (operation, input) in [
@@ -311,6 +328,11 @@ async fn an_instance_that_cannot_be_is_refused() {
     ] {
         refused(&world, "CreateTrafficPolicyInstance", input, error).await;
     }
+    let checked = json!({ "RuleType": "weighted",
+        "Items": [{ "Weight": 1, "EndpointReference": "e", "HealthCheck": "none" }] });
+    version(&world, &policy, ruled("A", "192.0.2.1", &checked)).await;
+    let input = used(&zone, "x.example.com", &policy, 3);
+    refused(&world, "CreateTrafficPolicyInstance", input, invalid).await;
     let protected = json!({ "HostedZoneId": zone, "Protections": [
         { "RecordName": "kept.example.com", "RecordType": "A" } ] });
     world
