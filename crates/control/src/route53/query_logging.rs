@@ -24,7 +24,7 @@ static KIND: Kind = Kind {
 /// The config of a zone.
 const ZONE_CLAIM: &str = "zone/query-logging";
 
-const NOTE: &str = "no name server logs queries for it yet";
+const NOTE: &str = "name servers log to files of the group's name, and not to CloudWatch";
 
 pub(super) const OPERATIONS: &[Entry] = &[
     stored("CreateQueryLoggingConfig", NOTE, |call| {
