@@ -16,8 +16,10 @@ mod follow;
 pub mod limits;
 pub mod message;
 pub mod platform;
+pub mod query_log;
 pub mod rrl;
 pub mod server;
+pub mod transfer;
 pub mod world;
 pub mod zone;
 
