@@ -20,35 +20,26 @@ pub(super) const OPERATIONS: &[Entry] = &[
 
 async fn account(call: &Call<'_>) -> Answer {
     let input: r53::GetAccountLimitRequest = call.input()?;
-    let (collection, value) = match input.r#type {
+    let of = |collection| forms::resource(collection, "");
+    let (prefix, value) = match input.r#type {
         AccountLimitType::MaxHealthChecksByOwner => {
-            (forms::HEALTH_CHECK, health_check::HEALTH_CHECKS_MAX)
+            (of(forms::HEALTH_CHECK), health_check::HEALTH_CHECKS_MAX)
         }
-        AccountLimitType::MaxHostedZonesByOwner => (forms::ZONE, limits::HOSTED_ZONES_MAX),
+        AccountLimitType::MaxHostedZonesByOwner => (of(forms::ZONE), limits::HOSTED_ZONES_MAX),
         AccountLimitType::MaxTrafficPolicyInstancesByOwner => (
-            forms::TRAFFIC_POLICY_INSTANCE,
+            of(forms::TRAFFIC_POLICY_INSTANCE),
             limits::TRAFFIC_POLICY_INSTANCES_MAX,
         ),
         AccountLimitType::MaxReusableDelegationSetsByOwner => {
-            (forms::DELEGATION_SET, limits::DELEGATION_SETS_MAX)
+            (of(forms::DELEGATION_SET), limits::DELEGATION_SETS_MAX)
         }
-        AccountLimitType::MaxTrafficPoliciesByOwner => {
-            (forms::TRAFFIC_POLICY, limits::TRAFFIC_POLICIES_MAX)
-        }
+        // Policies, whatever their versions.
+        AccountLimitType::MaxTrafficPoliciesByOwner => (
+            forms::TRAFFIC_POLICIES.to_owned(),
+            limits::TRAFFIC_POLICIES_MAX,
+        ),
     };
-    let documents = call.list_all(&forms::resource(collection, "")).await?;
-    let count = match input.r#type {
-        AccountLimitType::MaxTrafficPoliciesByOwner => {
-            // Its versions lie one after another, below its id.
-            let keys = documents.iter().map(|document| document.key.as_str());
-            let mut ids: Vec<_> = keys
-                .filter_map(|key| Some(key.rsplit_once('/')?.0))
-                .collect();
-            ids.dedup();
-            ids.len()
-        }
-        _ => documents.len(),
-    };
+    let count = call.list_all(&prefix).await?.len();
     Ok(Reply::of(&r53::GetAccountLimitResponse {
         limit: r53::AccountLimit {
             r#type: input.r#type,

@@ -97,7 +97,9 @@ pub(in crate::route53) fn check_geo_location(location: &r53::GeoLocation) -> Res
 }
 
 /// A region, a local zone group, or coordinates; and a bias.
-pub(in crate::route53) fn check_geo_proximity(location: &r53::GeoProximityLocation) -> Result<(), String> {
+pub(in crate::route53) fn check_geo_proximity(
+    location: &r53::GeoProximityLocation,
+) -> Result<(), String> {
     match (
         &location.aws_region,
         &location.local_zone_group,
