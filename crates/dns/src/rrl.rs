@@ -5,8 +5,9 @@
 //! dropped, but for every second one, which goes out truncated and empty: no larger than its query,
 //! and a real client then asks by TCP, which proves its address. So does a [cookie](crate::cookie).
 //!
-//! Alike are, within one network (/24 of IPv4, /56 of IPv6): answers of one name (of one wildcard
-//! for all that it covers), denials of names in one zone, and all errors.
+//! Alike are, within one network (/24 of IPv4, /56 of IPv6), responses of one [`Category`] with one
+//! [subject](crate::Facts::subject): answers of one name (of one wildcard for all that it covers),
+//! denials of names in one zone, referrals of one cut; and all errors.
 //!
 //! Each thread has a [`Limiter`] of its own: a table of fixed size, without a lock and without
 //! allocation. The sockets of one address share the queries by the asker's address and port, so
@@ -15,9 +16,9 @@
 use std::hash::Hasher;
 use std::net::IpAddr;
 
-use records::limits::NAME_BYTES_MAX;
 use siphasher::sip::SipHasher13;
 
+use crate::answer::Category;
 use crate::server::limits::{RRL_SETS_COUNT, RRL_WAYS_COUNT};
 
 /// How many responses go to whom.
@@ -43,18 +44,6 @@ impl Default for RateLimit {
             is_loopback_exempt: false,
         }
     }
-}
-
-/// What kind of response it is, with what tells it from others of its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind<'q> {
-    /// About a name that exists. The name in wire form, in any case of letters; of a name that a
-    /// wildcard covers, the part that the wildcard itself has.
-    Name(&'q [u8]),
-    /// That a name does not exist. The zone's number: such names are without end.
-    Denial(u32),
-    /// REFUSED, FORMERR and all others.
-    Error,
 }
 
 /// What becomes of a response.
@@ -114,9 +103,16 @@ impl Limiter {
         }
     }
 
-    /// What becomes of a response to `client` at `now_ms` of a clock that does not go back.
+    /// What becomes of a response to `client` at `now_ms` of a clock that does not go back; if it
+    /// does, more goes out for once.
     #[inline]
-    pub fn check(&mut self, client: IpAddr, kind: Kind<'_>, now_ms: u64) -> Verdict {
+    pub fn check(
+        &mut self,
+        client: IpAddr,
+        category: Category,
+        subject: u64,
+        now_ms: u64,
+    ) -> Verdict {
         let Some(per_sec) = self.limit.responses_per_sec else {
             return Verdict::Send;
         };
@@ -124,15 +120,17 @@ impl Limiter {
             return Verdict::Send;
         }
         let per_sec = per_sec.clamp(1, RESPONSES_PER_SEC_MAX);
+        let slip = self.limit.slip;
         let now_ms = now_ms as u32;
-        let bucket = self.bucket(client, kind, per_sec, now_ms);
+        let hash = self.hash(client, category, subject);
+        let bucket = self.bucket(hash, per_sec, now_ms);
         bucket.fill(per_sec, now_ms);
         if bucket.credit >= CREDIT_PER_RESPONSE {
             bucket.credit -= CREDIT_PER_RESPONSE;
             return Verdict::Send;
         }
         bucket.limited = bucket.limited.wrapping_add(1);
-        match self.limit.slip {
+        match slip {
             0 => Verdict::Drop,
             slip if bucket.limited.is_multiple_of(slip) => Verdict::Truncate,
             _ => Verdict::Drop,
@@ -141,8 +139,7 @@ impl Limiter {
 
     /// The bucket of these responses; the one of its set that rested longest gives way if there is
     /// none. Under attack those in use are the attacked networks'.
-    fn bucket(&mut self, client: IpAddr, kind: Kind<'_>, per_sec: u32, now_ms: u32) -> &mut Bucket {
-        let hash = self.hash(client, kind);
+    fn bucket(&mut self, hash: u64, per_sec: u32, now_ms: u32) -> &mut Bucket {
         let tag = (hash >> 32) as u32 | 1;
         let Set(set) = &mut self.sets[hash as usize % RRL_SETS_COUNT];
         let known = set.iter().position(|bucket| bucket.tag == tag);
@@ -166,23 +163,18 @@ impl Limiter {
         &mut set[way]
     }
 
-    fn hash(&self, client: IpAddr, kind: Kind<'_>) -> u64 {
+    fn hash(&self, client: IpAddr, category: Category, subject: u64) -> u64 {
         let mut hasher = self.hasher;
         match client {
             IpAddr::V4(client) => hasher.write_u32(client.to_bits() >> 8),
             IpAddr::V6(client) => hasher.write_u64((client.to_bits() >> 72) as u64 | 1 << 63),
         }
-        match kind {
-            Kind::Name(name) => {
-                let mut folded = [0; NAME_BYTES_MAX];
-                let length = name.len().min(NAME_BYTES_MAX);
-                folded[..length].copy_from_slice(&name[..length]);
-                folded[..length].make_ascii_lowercase();
-                hasher.write(&folded[..length]);
-            }
-            Kind::Denial(zone) => hasher.write_u64(1 << 32 | u64::from(zone)),
-            Kind::Error => hasher.write_u8(0xff),
-        }
+        hasher.write_u64(match category {
+            // What is wrong with queries is without end.
+            Category::Error => 0,
+            Category::Answer | Category::NameError | Category::NoData => subject,
+        });
+        hasher.write_u8(category as u8);
         hasher.finish()
     }
 }
@@ -215,10 +207,19 @@ mod tests {
     }
 
     /// How many of `count` responses at one moment went out whole, truncated, and not.
-    fn flood(limiter: &mut Limiter, client: &str, kind: Kind<'_>, now_ms: u64) -> [usize; 3] {
+    fn flood(limiter: &mut Limiter, client: &str, now_ms: u64) -> [usize; 3] {
+        flood_of(limiter, client, (Category::Answer, 1), now_ms)
+    }
+
+    fn flood_of(
+        limiter: &mut Limiter,
+        client: &str,
+        (category, subject): (Category, u64),
+        now_ms: u64,
+    ) -> [usize; 3] {
         let mut verdicts = [0; 3];
         for _ in 0..100 {
-            verdicts[limiter.check(address(client), kind, now_ms) as usize] += 1;
+            verdicts[limiter.check(address(client), category, subject, now_ms) as usize] += 1;
         }
         verdicts
     }
@@ -226,11 +227,10 @@ mod tests {
     #[test]
     fn what_is_over_the_limit_is_dropped_and_every_second_one_is_truncated() {
         let mut limiter = limiter(20, 2);
-        let answer = Kind::Name(b"\x03www\0");
-        assert_eq!(flood(&mut limiter, "192.0.2.1", answer, 0), [20, 40, 40]);
+        assert_eq!(flood(&mut limiter, "192.0.2.1", 0), [20, 40, 40]);
         // Half a second earns half of it; a long rest no more than one second's.
-        assert_eq!(flood(&mut limiter, "192.0.2.1", answer, 500), [10, 45, 45]);
-        let later = flood(&mut limiter, "192.0.2.1", answer, 1_000_000);
+        assert_eq!(flood(&mut limiter, "192.0.2.1", 500), [10, 45, 45]);
+        let later = flood(&mut limiter, "192.0.2.1", 1_000_000);
         assert_eq!(later, [20, 40, 40]);
     }
 
@@ -238,7 +238,7 @@ mod tests {
     fn a_steady_rate_at_the_limit_is_never_limited() {
         let mut limiter = limiter(200, 2);
         for n in 0..10_000 {
-            let verdict = limiter.check(address("192.0.2.1"), Kind::Error, n * 5);
+            let verdict = limiter.check(address("192.0.2.1"), Category::Error, 1, n * 5);
             assert_eq!(verdict, Verdict::Send);
         }
     }
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn slip_says_which_of_the_limited_are_truncated() {
         for (slip, expected) in [(0, [20, 0, 80]), (1, [20, 80, 0]), (4, [20, 20, 60])] {
-            let verdicts = flood(&mut limiter(20, slip), "192.0.2.1", Kind::Error, 0);
+            let verdicts = flood(&mut limiter(20, slip), "192.0.2.1", 0);
             assert_eq!(verdicts, expected, "slip {slip}");
         }
     }
@@ -262,27 +262,26 @@ mod tests {
             ("2001:db8:0:ff::2", 0),
             ("2001:db8:0:100::1", 20),
         ] {
-            let verdicts = flood(&mut limiter, client, Kind::Denial(1), 0);
+            let verdicts = flood(&mut limiter, client, 0);
             assert_eq!(verdicts[0], sent, "{client}");
         }
     }
 
     #[test]
-    fn kinds_and_names_are_limited_apart() {
+    fn categories_and_subjects_are_limited_apart_and_errors_together() {
         let mut limiter = limiter(20, 0);
-        for kind in [
-            Kind::Name(b"\x01a\0"),
-            Kind::Name(b"\x01b\0"),
-            Kind::Denial(1),
-            Kind::Denial(2),
-            Kind::Error,
+        for (category, subject, sent) in [
+            (Category::Answer, 1, 20),
+            (Category::Answer, 2, 20),
+            (Category::NameError, 1, 20),
+            (Category::NoData, 1, 20),
+            (Category::Error, 1, 20),
+            (Category::Answer, 1, 0),
+            (Category::NameError, 1, 0),
+            (Category::Error, 2, 0),
         ] {
-            let sent = flood(&mut limiter, "192.0.2.1", kind, 0)[0];
-            assert_eq!(sent, 20, "{kind:?}");
-        }
-        for kind in [Kind::Name(b"\x01A\0"), Kind::Denial(1), Kind::Error] {
-            let sent = flood(&mut limiter, "192.0.2.1", kind, 0)[0];
-            assert_eq!(sent, 0, "{kind:?}");
+            let verdicts = flood_of(&mut limiter, "192.0.2.1", (category, subject), 0);
+            assert_eq!(verdicts[0], sent, "{category:?} {subject}");
         }
     }
 
@@ -296,9 +295,9 @@ mod tests {
             };
             let mut limiter = Limiter::new(limit, [7; 16]);
             for client in ["127.0.0.1", "::1"] {
-                assert_eq!(flood(&mut limiter, client, Kind::Error, 0)[0], sent);
+                assert_eq!(flood(&mut limiter, client, 0)[0], sent);
             }
-            assert_eq!(flood(&mut limiter, "192.0.2.1", Kind::Error, 0)[0], 20);
+            assert_eq!(flood(&mut limiter, "192.0.2.1", 0)[0], 20);
         }
     }
 
@@ -309,7 +308,7 @@ mod tests {
             ..RateLimit::default()
         };
         let mut limiter = Limiter::new(limit, [7; 16]);
-        let sent = flood(&mut limiter, "192.0.2.1", Kind::Error, 0);
+        let sent = flood(&mut limiter, "192.0.2.1", 0);
         assert_eq!((sent, limiter.sets.len()), ([100, 0, 0], 0));
     }
 
@@ -318,7 +317,7 @@ mod tests {
         for per_sec in [0, 1, RESPONSES_PER_SEC_MAX, u32::MAX] {
             let mut limiter = limiter(per_sec, 2);
             for now_ms in [0, 1, u64::from(u32::MAX), 1 << 40, u64::MAX] {
-                limiter.check(address("192.0.2.1"), Kind::Error, now_ms);
+                limiter.check(address("192.0.2.1"), Category::Error, 1, now_ms);
             }
         }
     }
@@ -331,8 +330,8 @@ mod tests {
             // A second in all; every second query has a network of its own.
             let now_ms = u64::from(n / 200);
             let passing = IpAddr::V4((0x0a00_0000 + (n << 8)).into());
-            limiter.check(passing, Kind::Name(b"\x01a\0"), now_ms);
-            let verdict = limiter.check(address("192.0.2.1"), Kind::Name(b"\x01a\0"), now_ms);
+            limiter.check(passing, Category::Answer, 1, now_ms);
+            let verdict = limiter.check(address("192.0.2.1"), Category::Answer, 1, now_ms);
             sent += usize::from(verdict == Verdict::Send);
         }
         assert!((20..=41).contains(&sent), "{sent}");

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use super::counters::Counters;
 use crate::answer::{Asker, Facts, Outcome, Responder};
+use crate::message::HEADER_BYTES;
 use crate::query_log::LogHandle;
 use crate::world::World;
-
-/// Bytes of a message's header; the question begins behind it.
-pub(super) const HEADER_BYTES: usize = 12;
 
 const FLAGS_AT: usize = 2;
 const IS_RESPONSE: u8 = 0x80;
@@ -50,7 +48,7 @@ impl Answering {
 
 /// The name that was asked for, in wire form as it came.
 #[inline]
-pub(super) fn question_name<'q>(query: &'q [u8], facts: &Facts<'_>) -> &'q [u8] {
+fn question_name<'q>(query: &'q [u8], facts: &Facts<'_>) -> &'q [u8] {
     let end = HEADER_BYTES + facts.name_bytes;
     query.get(HEADER_BYTES..end).unwrap_or_default()
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::answering::{Answering, question_name, truncate};
+use super::answering::{Answering, truncate};
 use super::limits::{ERROR_PAUSE_MS, STOP_CHECK_MS};
 use super::mmsg::{BatchSocket, Datagram, Incoming, Outgoing};
 use super::now_ms;
-use crate::answer::{Asker, Category, Cookie, Facts, Outcome, Transport};
-use crate::rrl::{Kind, Limiter, Verdict};
+use crate::answer::{Asker, Cookie, Outcome, Transport};
+use crate::rrl::{Limiter, Verdict};
 use crate::world::World;
 
 pub(super) struct UdpThread {
@@ -94,8 +94,9 @@ impl UdpThread {
         if facts.cookie == Cookie::Valid {
             return bytes;
         }
-        let kind = kind_of(&facts, query.bytes);
-        match self.limiter.check(query.from.ip(), kind, now_ms) {
+        let client = query.from.ip();
+        let limiter = &mut self.limiter;
+        match limiter.check(client, facts.category, facts.subject, now_ms) {
             Verdict::Send => bytes,
             Verdict::Truncate => {
                 self.answering.counters.limited_truncated.increment();
@@ -106,16 +107,6 @@ impl UdpThread {
                 0
             }
         }
-    }
-}
-
-/// What a response is limited with.
-#[inline]
-fn kind_of<'q>(facts: &Facts<'_>, query: &'q [u8]) -> Kind<'q> {
-    match (facts.category, facts.zone) {
-        (Category::Answer | Category::NoData, _) => Kind::Name(question_name(query, facts)),
-        (Category::NameError, Some(zone)) => Kind::Denial(zone.number()),
-        (Category::NameError, None) | (Category::Error, _) => Kind::Error,
     }
 }
 
