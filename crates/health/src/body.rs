@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn case_counts() {
+    fn upper_and_lower_case_are_different_strings() {
         let body = b"Needle";
         let got = search(b"needle", length(body), Coding::Identity, body, 9);
         assert_eq!(got, Search::Absent);
