@@ -313,7 +313,8 @@ class StartsAndStops(Case):
         """What `serve` says where it must not start."""
         try:
             done = processes.run_warmfront(
-                "serve", "--origin", self.nginx.url, "--api", "127.0.0.1:0", *flags,
+                "serve", "--origin", self.nginx.url, "--api", "127.0.0.1:0",
+                "--dns", "127.0.0.1:0", *flags,
                 directory=self.directory("refused"), timeout=10)
         except subprocess.TimeoutExpired:
             self.fail(f"it serves with {flags}")

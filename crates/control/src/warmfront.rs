@@ -11,6 +11,7 @@
 //! History          {Id}                      versions of a resource, by its id or name
 //! Rollback         {Id, ToRevision, IfMatch?}
 //! Explain          {Url, …}                  answered by the edge in this process
+//! ExplainDns       {Name, Type, From}        answered by the name server in this process
 //! ```
 
 mod history;
@@ -32,10 +33,11 @@ use crate::identity::{self, AccessKey, Policy};
 use crate::service::{Entry, served};
 
 /// The service has no model of AWS's: its operations are these.
-static OPERATIONS: [Operation; 7] = [
+static OPERATIONS: [Operation; 8] = [
     operation("CreateAccessKey"),
     operation("DeleteAccessKey"),
     operation("Explain"),
+    operation("ExplainDns"),
     operation("History"),
     operation("ListAccessKeys"),
     operation("ListSites"),
@@ -46,6 +48,7 @@ const ENTRIES: &[Entry] = &[
     served("CreateAccessKey", |call| Box::pin(create_access_key(call))),
     served("DeleteAccessKey", |call| Box::pin(delete_access_key(call))),
     served("Explain", |call| Box::pin(explain(call))),
+    served("ExplainDns", |call| Box::pin(explain_dns(call))),
     served("History", |call| Box::pin(history::history(call))),
     served("ListAccessKeys", |call| Box::pin(list_access_keys(call))),
     served("ListSites", |call| Box::pin(sites::list(call))),
@@ -174,6 +177,17 @@ async fn explain(call: &Call<'_>) -> Answer {
         None => {
             let message = "This node serves no viewers; ask one that has the role 'edge'.";
             Err(ApiError::common("NoEdgeHere", 409, message).into())
+        }
+    }
+}
+
+async fn explain_dns(call: &Call<'_>) -> Answer {
+    match call.control.node.explain_dns(&call.input) {
+        Some(Ok(explanation)) => Ok(reply(explanation)),
+        Some(Err(message)) => Err(invalid(message).into()),
+        None => {
+            let message = "This node answers no DNS; ask one that has the role 'dns'.";
+            Err(ApiError::common("NoNameServerHere", 409, message).into())
         }
     }
 }

@@ -22,8 +22,10 @@ pub type EdgeSlot = Arc<RwLock<Option<Edge>>>;
 pub struct Api {
     /// This node's edge, if it is to have one.
     pub edge: Option<EdgeSlot>,
+    /// This node's name server's counters, if it has one.
+    pub name_server: Option<Arc<dns::server::Metrics>>,
     /// The API.
-    pub control: Control,
+    pub control: Arc<Control>,
 }
 
 /// Starts answering.
@@ -66,9 +68,13 @@ impl Api {
             refusal.headers_mut().insert(ALLOW, allowed);
             return refusal;
         }
+        let mut of_dns = String::new();
+        if let Some(name_server) = &self.name_server {
+            name_server.render(&mut of_dns);
+        }
         let Some(edge) = &self.edge else {
             let page = match path {
-                "/metrics" => String::new(),
+                "/metrics" => of_dns,
                 _ => "ok\n".to_owned(),
             };
             return text(StatusCode::OK, page);
@@ -79,7 +85,7 @@ impl Api {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         match (path, edge.as_ref()) {
             (_, None) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
-            ("/metrics", Some(edge)) => text(StatusCode::OK, edge.metrics()),
+            ("/metrics", Some(edge)) => text(StatusCode::OK, edge.metrics() + &of_dns),
             (_, Some(_)) => text(StatusCode::OK, "ok\n".to_owned()),
         }
     }

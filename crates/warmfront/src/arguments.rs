@@ -54,6 +54,10 @@ pub enum Command {
     History(HistoryArguments),
     /// Make a resource what it was at an earlier revision
     Rollback(RollbackArguments),
+    /// Import hosted zones from master files, and export them
+    Zone(ZoneArguments),
+    /// Say what name servers answer, and why
+    Dns(DnsArguments),
 }
 
 /// How things are printed.
@@ -128,6 +132,65 @@ pub struct InvalidateArguments {
     pub wait: bool,
 }
 
+/// Arguments of `zone`.
+#[derive(Debug, Args)]
+pub struct ZoneArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: ZoneAction,
+}
+
+/// What to do with zones.
+#[derive(Debug, Subcommand)]
+pub enum ZoneAction {
+    /// Put the records of a master file (RFC 1035) into the hosted zone of its name, which is made
+    /// if there is none; other records of the zone stay
+    Import {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The zone's name [default: whose SOA record the file has]
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
+    },
+    /// Print a hosted zone as a master file; aliases and routed records become comments
+    Export {
+        /// The zone's name or id
+        #[arg(value_name = "ZONE")]
+        zone: String,
+    },
+}
+
+/// Arguments of `dns`.
+#[derive(Debug, Args)]
+pub struct DnsArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: DnsAction,
+}
+
+/// What to ask of name servers.
+#[derive(Debug, Subcommand)]
+pub enum DnsAction {
+    /// Tell which records were candidates, which are unhealthy and why, where the client is, and
+    /// what is answered
+    Explain {
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The type
+        #[arg(value_name = "TYPE", default_value = "A")]
+        record_type: String,
+        /// The client's address
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+        from: IpAddr,
+    },
+}
+
 /// Arguments of `ls`.
 #[derive(Debug, Args)]
 pub struct LsArguments {
@@ -192,7 +255,7 @@ pub struct ServeArguments {
     /// Where everything is kept that must survive [default: ./warmfront-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
-    /// What this node does: control, edge [default: both]
+    /// What this node does: control, edge, dns, health [default: all]
     #[arg(long, value_name = "ROLES")]
     pub roles: Vec<String>,
     /// Where documents are kept: sqlite, or etcd://HOST:PORT[,HOST:PORT…] [default: sqlite]
@@ -207,6 +270,28 @@ pub struct ServeArguments {
     /// Address of the API, and of /metrics and /health [default: 127.0.0.1:4566]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<String>,
+    /// Address to answer DNS on, over UDP and TCP (repeatable) [default: 127.0.0.1:5300]
+    #[arg(long, value_name = "ADDR")]
+    pub dns: Vec<String>,
+    /// Responses per second to one network of what is alike, or "off" [default: 200]
+    #[arg(long, value_name = "N")]
+    pub dns_rate_limit: Option<String>,
+    /// Where query logs go, or "off" [default: query-logs in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub query_logs: Option<String>,
+    /// Key (TSIG) of those who may transfer zones: NAME=hmac-sha256:BASE64 (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub transfer_keys: Vec<String>,
+    /// The AWS region that this node is in or near
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// A point of presence: ICN1="ap-northeast-2 192.0.2.1" (repeatable; in a file, table pops)
+    #[arg(long, value_name = "POP")]
+    pub pops: Vec<String>,
+    /// Networks that see the private zones of a VPC: vpc-1="10.0.0.0/8" (repeatable; in a file,
+    /// table vpcs)
+    #[arg(long, value_name = "VPC")]
+    pub vpcs: Vec<String>,
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub workers: Option<String>,

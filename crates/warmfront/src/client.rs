@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use serde_json::{Value, json};
 use shapes::rest;
+use shapes::schema::Service;
 use sigv4::{Algorithm, Dialect, Signer};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -128,7 +129,24 @@ impl Client {
 
     /// An operation of CloudFront's: input and output as the AWS CLI has them.
     pub async fn cloudfront(&self, name: &str, input: &Value) -> Result<Value, ClientError> {
-        let operation = shapes::cloudfront::SERVICE.operation(name);
+        let service = &shapes::cloudfront::SERVICE;
+        self.operation("cloudfront", service, name, input).await
+    }
+
+    /// An operation of Route 53's: input and output as the AWS CLI has them.
+    pub async fn route53(&self, name: &str, input: &Value) -> Result<Value, ClientError> {
+        let service = &shapes::route53::SERVICE;
+        self.operation("route53", service, name, input).await
+    }
+
+    async fn operation(
+        &self,
+        signed_for: &'static str,
+        service: &'static Service,
+        name: &str,
+        input: &Value,
+    ) -> Result<Value, ClientError> {
+        let operation = service.operation(name);
         let operation = operation.expect("commands name operations of the model");
         let request = rest::write_request(operation, input);
         let mut headers = request.headers;
@@ -138,7 +156,7 @@ impl Client {
                 .map(|kind| ("content-type".into(), kind)),
         );
         let asked = Asked {
-            service: "cloudfront",
+            service: signed_for,
             method: request.method,
             target: &request.target,
             headers,

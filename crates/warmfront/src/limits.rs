@@ -66,3 +66,21 @@ pub const INVALIDATION_WAIT: Duration = Duration::from_secs(60);
 const _: () = assert!(control::limits::BODY_BYTES_MAX < API_BODIES_KIB_MAX << 10);
 const _: () = assert!(CACHE_BYTES_MIN < CACHE_BYTES_FALLBACK);
 const _: () = assert!(CACHE_BYTES_FALLBACK < CACHE_BYTES_MAX);
+
+/// Most responses per second to one network that can be configured.
+pub const DNS_RATE_LIMIT_MAX: usize = 1_000_000;
+
+/// How many there are unless it is configured.
+pub const DNS_RATE_LIMIT_DEFAULT: u32 = 200;
+
+/// Longest master file.
+pub const ZONE_FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// Most records of a batch of changes, as the API counts them (spec §8.2).
+pub const BATCH_RECORDS_MAX: usize = 1_000;
+
+/// Most characters of all values of a batch, as the API counts them.
+pub const BATCH_CHARACTERS_MAX: usize = 32_000;
+
+/// How often the API's node sees to what has its time, such as keys.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);

@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod demo;
 mod distributions;
+mod dns;
 mod explain;
 mod history;
 mod invalidate;
@@ -20,6 +21,7 @@ mod keys;
 mod limits;
 mod list;
 mod log;
+mod name_server;
 mod node;
 mod reload;
 mod serve;
@@ -29,6 +31,8 @@ mod sites;
 mod store;
 mod table;
 mod trace;
+mod upkeep;
+mod zone;
 
 use std::error::Error;
 use std::io::Write;
@@ -74,6 +78,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Ls(asked) => Ok(list::list(asked, arguments.output, &variable)?),
         Command::History(asked) => Ok(history::history(asked, arguments.output, &variable)?),
         Command::Rollback(asked) => Ok(history::rollback(asked, arguments.output, &variable)?),
+        Command::Zone(asked) => Ok(zone::zone(asked, arguments.output, &variable)?),
+        Command::Dns(asked) => Ok(dns::dns(asked, arguments.output, &variable)?),
     }
 }
 

@@ -10,6 +10,8 @@ use std::{fs, io};
 use control::{Control, ControlConfig};
 use documents::{Node, Role};
 use edge::{Edge, EdgeConfig, Follower, Following, StartError};
+use health::{Board, Runner, RunnerConfig};
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -18,11 +20,13 @@ use crate::api::{self, Api, EdgeSlot, now_ms};
 use crate::demo::{self, Demo};
 use crate::distributions::Document;
 use crate::limits;
+use crate::name_server::{self, NameServer};
 use crate::node::{Compiler, Local};
 use crate::reload::Watch;
 use crate::settings::{SettingError, Settings, Sources, print_size};
 use crate::sites::{self, Sites, SitesError};
 use crate::store;
+use crate::upkeep;
 
 /// Why serving does not start.
 #[derive(Debug, Error)]
@@ -98,32 +102,59 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     })?;
     let store = store::open(&settings)?;
     let is_new = first_key(&settings, &store).await?;
+    let name = node_name(&settings)?;
+    let geo = load_geo(&settings)?;
     let mut addresses = Vec::new();
     let edge: EdgeSlot = Arc::default();
-    let mut following = None;
+    let mut others = Others::default();
     let served: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
+    let board = Arc::new(Mutex::new(Board::new()));
     if settings.is_edge() {
-        let (started, follower, is_served) = start_edge(&settings, sites, &mut demo)?;
+        let edge_config = edge_config(&settings, &name, &geo);
+        let (started, follower, is_served) = start_edge(&settings, edge_config, sites, &mut demo)?;
         addresses = started.addresses();
-        let node = node(&settings, node_name(&settings)?, &addresses);
+        let node = node(&settings, &name, &addresses);
         let updates = started.updates().clone();
         let followed = follower.start(is_served, updates, Arc::clone(&store), node);
-        following = Some(followed.map_err(system("the store cannot be followed"))?);
+        others.following = Some(followed.map_err(system("the store cannot be followed"))?);
         *edge.write().unwrap_or_else(PoisonError::into_inner) = Some(started);
     }
+    if settings.is_dns() {
+        let node = node(&settings, &name, &[]);
+        let server = NameServer::start(&settings, Arc::clone(&store), node, geo)?;
+        others.name_server = Some(server);
+    }
+    others.check_health(&settings, &name, &store, board, &edge)?;
     let config = ControlConfig {
         account_id: settings.account_id.clone(),
         domain: settings.domain.clone(),
+        allow_private_health_checks: true,
     };
     let local = Arc::new(Local {
         edge: Arc::clone(&edge),
+        world: others.name_server.as_ref().map(NameServer::world),
     });
+    let control = Arc::new(Control::new(
+        Arc::clone(&store),
+        config,
+        Arc::new(Compiler),
+        local,
+    ));
+    if settings.is_control() {
+        tokio::spawn(upkeep::keep_up(Arc::clone(&control)));
+        tokio::spawn(upkeep::put_pops(store, settings.pops.clone()));
+    }
     let answering = Api {
         edge: settings.is_edge().then(|| Arc::clone(&edge)),
-        control: Control::new(store, config, Arc::new(Compiler), local),
+        name_server: others.name_server.as_ref().map(NameServer::metrics),
+        control,
     };
     let api = api::start(api, Arc::new(answering)).map_err(system("the API does not start"))?;
-    crate::print(&first_words(&settings, &documents, &addresses, api, is_new));
+    let dns = others.name_server.as_ref().map(NameServer::addresses);
+    let dns = dns.unwrap_or_default();
+    crate::print(&first_words(
+        &settings, &documents, &addresses, dns, api, is_new,
+    ));
 
     let mut serving = Serving {
         sources,
@@ -131,7 +162,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         demo,
         edge,
         served,
-        following,
+        others,
     };
     serving.until_stopped(&mut signals, &mut watch).await;
     Ok(serving.stop(&mut signals).await)
@@ -158,20 +189,20 @@ async fn first_key(
 /// two want the same name, the files' sites come first: then the last value is false.
 fn start_edge(
     settings: &Settings,
+    config: EdgeConfig,
     mut sites: Vec<edge::site::Site>,
     demo: &mut Option<Demo>,
 ) -> Result<(Edge, Follower, bool), ServeError> {
-    let name = node_name(settings)?;
     let path = settings.data.join("replica");
     let follower = Follower::open(&path);
     let mut follower = follower.map_err(|error| ServeError::Copy { path, error })?;
     sites.extend(follower.sites());
-    match Edge::start(edge_config(settings, name.clone())?, sites) {
+    match Edge::start(config.clone(), sites) {
         Ok(edge) => Ok((edge, follower, true)),
         Err(StartError::Sites(error)) => {
             tracing::error!(%error, "what the store says is served without the one at fault");
             let sites = sites::compile(settings, demo)?.sites;
-            let edge = Edge::start(edge_config(settings, name.clone())?, sites);
+            let edge = Edge::start(config, sites);
             let edge = edge.map_err(|error| start_error(settings, error))?;
             Ok((edge, follower, false))
         }
@@ -180,16 +211,16 @@ fn start_edge(
 }
 
 /// What this node says of itself.
-fn node(settings: &Settings, name: String, addresses: &[SocketAddr]) -> Node {
+fn node(settings: &Settings, name: &str, addresses: &[SocketAddr]) -> Node {
     let mut roles = vec![Role::Edge];
     if settings.is_control() {
         roles.push(Role::Control);
     }
     Node {
-        id: name,
+        id: name.to_owned(),
         roles,
         pop: settings.pop.clone(),
-        region: None,
+        region: settings.region.clone(),
         http: addresses.iter().map(SocketAddr::to_string).collect(),
         started_ms: now_ms(),
         applied: 0,
@@ -217,30 +248,32 @@ fn start_error(settings: &Settings, error: StartError) -> ServeError {
     ServeError::Edge { settings, error }
 }
 
-fn edge_config(settings: &Settings, name: String) -> Result<EdgeConfig, SettingError> {
-    let geo = match &settings.geo {
-        Some(file) => Some(Arc::new(geo::Geo::load(file).map_err(|error| {
-            settings.error(
-                "geo",
-                file.display(),
-                format!("a MaxMind database: {error}"),
-            )
-        })?)),
-        None => None,
+fn load_geo(settings: &Settings) -> Result<Option<Arc<geo::Geo>>, SettingError> {
+    let Some(file) = &settings.geo else {
+        return Ok(None);
     };
-    Ok(EdgeConfig {
+    let loaded = geo::Geo::load(file);
+    let loaded = loaded.map_err(|error| {
+        let allowed = format!("a MaxMind database: {error}");
+        settings.error("geo", file.display(), allowed)
+    })?;
+    Ok(Some(Arc::new(loaded)))
+}
+
+fn edge_config(settings: &Settings, name: &str, geo: &Option<Arc<geo::Geo>>) -> EdgeConfig {
+    EdgeConfig {
         http: settings.http.clone(),
         workers: settings.workers,
         cache_bytes: settings.cache_bytes,
         pop: settings.pop.clone(),
-        node: name,
+        node: name.to_owned(),
         access_logs: settings.access_logs.clone(),
-        geo,
+        geo: geo.clone(),
         connections_per_client: settings.connections_per_client,
         origin_ca_bundle: settings.origin_ca.clone(),
         clock: edge::Clock::system(),
         timeouts: edge::Timeouts::default(),
-    })
+    }
 }
 
 /// 32 hexadecimal digits, made at the first start and kept in the data directory. They tell this
@@ -268,6 +301,7 @@ fn first_words(
     settings: &Settings,
     documents: &[Document],
     addresses: &[SocketAddr],
+    dns: &[SocketAddr],
     api: SocketAddr,
     is_new: bool,
 ) -> String {
@@ -303,6 +337,9 @@ fn first_words(
             "logs",
             &logs.map_or("off".to_owned(), |logs| logs.display().to_string()),
         );
+    }
+    for address in dns {
+        line("dns", &reachable(*address).to_string());
     }
     line("metrics", &format!("http://{}/metrics", reachable(api)));
     line("api", &format!("http://{}", reachable(api)));
@@ -363,7 +400,55 @@ struct Serving<'a> {
     edge: EdgeSlot,
     /// Ids of the sites that files say.
     served: Vec<String>,
+    others: Others,
+}
+
+/// What runs beside the edge; it stops when it is dropped.
+#[derive(Default)]
+struct Others {
     following: Option<Following>,
+    name_server: Option<NameServer>,
+    health: Option<health::Following>,
+    runner: Option<health::Runner>,
+}
+
+impl Others {
+    /// Checks endpoints, if that is a role of this node, and keeps those informed who ask.
+    fn check_health(
+        &mut self,
+        settings: &Settings,
+        name: &str,
+        store: &Arc<dyn ::store::Store>,
+        board: Arc<Mutex<Board>>,
+        edge: &EdgeSlot,
+    ) -> Result<(), ServeError> {
+        let edge = Arc::clone(edge);
+        let world = self.name_server.as_ref().map(NameServer::world);
+        let on_change = move |board: &Board| {
+            if let Some(world) = &world {
+                let world = world.load();
+                for (_, cell) in board.checks() {
+                    let told = world.health().cell(cell.id());
+                    told.set(cell.is_healthy(), &cell.reason());
+                }
+            }
+            let edge = edge.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(edge) = edge.as_ref() {
+                edge.updates().set_origin_health(board);
+            }
+        };
+        let followed = health::follow(Arc::clone(store), board, on_change);
+        self.health = Some(followed.map_err(system("the store cannot be followed"))?);
+        if !settings.is_health() {
+            return Ok(());
+        }
+        let region = settings.region.as_deref().unwrap_or("us-east-1");
+        let address = name_server::checker_address(settings);
+        let config = RunnerConfig::new(&format!("{name}-health"), region, &address);
+        let runner = Runner::start(Arc::clone(store), config);
+        self.runner = Some(runner.map_err(system("health checks do not start"))?);
+        Ok(())
+    }
 }
 
 impl Serving<'_> {
@@ -423,14 +508,14 @@ impl Serving<'_> {
     /// Lets running responses finish, in the edge's bounds; a second signal ends it at once.
     async fn stop(self, signals: &mut Signals) -> ExitCode {
         tracing::info!("stopping; a second signal stops at once");
-        let following = self.following;
+        let others = self.others;
         let edge = self
             .edge
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let stopping = tokio::task::spawn_blocking(move || {
-            drop(following);
+            drop(others);
             if let Some(edge) = edge {
                 edge.stop();
             }

@@ -1,9 +1,10 @@
 //! Settings: what flags, the environment and the configuration file say, in falling precedence.
 
 mod file;
+mod names;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::arguments::ServeArguments;
 use crate::limits;
 
 pub use documents::Role;
+pub use names::Vpc;
 pub use values::{OriginUrl, StorePlace, parse_size, print_size};
 
 /// The default configuration file, which need not exist.
@@ -42,6 +44,20 @@ pub struct Settings {
     pub account_id: String,
     /// Where the API and metrics are served.
     pub api: SocketAddr,
+    /// Where DNS is answered, over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// Responses per second to one network of what is alike; without it, no limit.
+    pub dns_rate_limit: Option<u32>,
+    /// Where query logs go.
+    pub query_logs: Option<PathBuf>,
+    /// Keys of those who may transfer zones: name, and `algorithm:base64`.
+    pub transfer_keys: Vec<(String, String)>,
+    /// The AWS region that this node is in or near.
+    pub region: Option<String>,
+    /// All points of presence; none, and those of the store stay as they are.
+    pub pops: Vec<documents::route53::Pop>,
+    /// Networks that see private zones.
+    pub vpcs: Vec<Vpc>,
     /// Serving threads.
     pub workers: usize,
     /// Memory for objects.
@@ -77,6 +93,8 @@ struct Setting {
     name: &'static str,
     /// Whether it may have several values.
     is_list: bool,
+    /// Whether its values are `NAME=VALUE`, which files have as tables.
+    is_table: bool,
     /// Whether a change is taken up while serving.
     is_live: bool,
 }
@@ -94,6 +112,13 @@ const SETTINGS: &[Setting] = &[
     fixed("account_id", false),
     fixed("http", true),
     fixed("api", false),
+    fixed("dns", true),
+    fixed("dns_rate_limit", false),
+    fixed("query_logs", false),
+    table("transfer_keys"),
+    fixed("region", false),
+    table("pops"),
+    table("vpcs"),
     fixed("workers", false),
     fixed("cache_bytes", false),
     fixed("access_logs", false),
@@ -109,6 +134,7 @@ const fn live(name: &'static str, is_list: bool) -> Setting {
     Setting {
         name,
         is_list,
+        is_table: false,
         is_live: true,
     }
 }
@@ -117,6 +143,16 @@ const fn fixed(name: &'static str, is_list: bool) -> Setting {
     Setting {
         name,
         is_list,
+        is_table: false,
+        is_live: false,
+    }
+}
+
+const fn table(name: &'static str) -> Setting {
+    Setting {
+        name,
+        is_list: true,
+        is_table: true,
         is_live: false,
     }
 }
@@ -339,6 +375,13 @@ fn flag_values(
         ("account_id", one(&arguments.account_id)),
         ("http", arguments.http.clone()),
         ("api", one(&arguments.api)),
+        ("dns", arguments.dns.clone()),
+        ("dns_rate_limit", one(&arguments.dns_rate_limit)),
+        ("query_logs", one(&arguments.query_logs)),
+        ("transfer_keys", arguments.transfer_keys.clone()),
+        ("region", one(&arguments.region)),
+        ("pops", arguments.pops.clone()),
+        ("vpcs", arguments.vpcs.clone()),
         ("workers", one(&arguments.workers)),
         ("cache_bytes", one(&arguments.cache_bytes)),
         ("access_logs", one(&arguments.access_logs)),
@@ -367,6 +410,11 @@ impl Settings {
             Some("off") => None,
             Some(_) => reader.path("access_logs")?,
             None => Some(data.join("logs")),
+        };
+        let query_logs = match reader.text("query_logs") {
+            Some("off") => None,
+            Some(_) => reader.path("query_logs")?,
+            None => Some(data.join("query-logs")),
         };
         let distributions = reader.files("distribution")?;
         if distributions.len() > limits::DISTRIBUTIONS_MAX {
@@ -401,6 +449,25 @@ impl Settings {
             api: reader
                 .parse("api", |text| text.parse().ok(), values::ADDRESS)?
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4566))),
+            dns: reader.addresses("dns", SocketAddr::from(([127, 0, 0, 1], 5300)))?,
+            dns_rate_limit: match reader.text("dns_rate_limit") {
+                Some("off") => None,
+                _ => reader
+                    .number("dns_rate_limit", 1, limits::DNS_RATE_LIMIT_MAX)?
+                    .map(|number| number as u32)
+                    .or(Some(limits::DNS_RATE_LIMIT_DEFAULT)),
+            },
+            query_logs,
+            transfer_keys: reader.table("transfer_keys", names::PAIR, |name, value| {
+                Some((name.to_owned(), value.to_owned()))
+            })?,
+            region: reader.parse(
+                "region",
+                |text| geo::region(text).map(|_| text.to_owned()),
+                "an AWS region, such as eu-west-1",
+            )?,
+            pops: reader.table("pops", names::POPS, names::pop)?,
+            vpcs: reader.table("vpcs", names::VPCS, names::vpc)?,
             workers: reader
                 .number("workers", 1, limits::WORKERS_MAX)?
                 .unwrap_or(cores.min(limits::WORKERS_MAX)),
@@ -439,6 +506,16 @@ impl Settings {
     /// Whether this node answers the API.
     pub fn is_control(&self) -> bool {
         self.roles.contains(&Role::Control)
+    }
+
+    /// Whether this node answers DNS.
+    pub fn is_dns(&self) -> bool {
+        self.roles.contains(&Role::Dns)
+    }
+
+    /// Whether this node checks the health of endpoints.
+    pub fn is_health(&self) -> bool {
+        self.roles.contains(&Role::Health)
     }
 
     /// Settings that differ in `later` and are taken up by a new start alone, each with the value
@@ -580,7 +657,7 @@ impl Reader<'_> {
 
     fn roles(&self) -> Result<Vec<Role>, SettingError> {
         let Some(given) = self.given.get("roles") else {
-            return Ok(vec![Role::Control, Role::Edge]);
+            return Ok(vec![Role::Control, Role::Edge, Role::Dns, Role::Health]);
         };
         let mut roles = Vec::new();
         // A flag may name several at once, as the environment does.
@@ -588,12 +665,39 @@ impl Reader<'_> {
             roles.push(match text.trim() {
                 "control" => Role::Control,
                 "edge" => Role::Edge,
-                other => return Err(self.error("roles", other, "control, edge or both")),
+                "dns" => Role::Dns,
+                "health" => Role::Health,
+                other => {
+                    let allowed = "control, edge, dns, health, or several of them";
+                    return Err(self.error("roles", other, allowed));
+                }
             });
         }
         roles.sort();
         roles.dedup();
         Ok(roles)
+    }
+
+    /// Values of the form `NAME=VALUE`, no name twice.
+    fn table<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        read: impl Fn(&str, &str) -> Option<T>,
+    ) -> Result<Vec<T>, SettingError> {
+        let values = self.given.get(name).map(|given| given.values.as_slice());
+        let mut seen = BTreeSet::new();
+        let mut read_all = Vec::new();
+        for text in values.unwrap_or_default() {
+            let pair = text.split_once('=').ok_or(names::PAIR);
+            let pair = pair.map(|(key, value)| (key.trim(), value.trim()));
+            let (key, value) = pair.map_err(|allowed| self.error(name, text, allowed))?;
+            if !seen.insert(key) {
+                return Err(self.error(name, text, "a name that is there once"));
+            }
+            read_all.push(read(key, value).ok_or_else(|| self.error(name, text, allowed))?);
+        }
+        Ok(read_all)
     }
 
     fn path(&self, name: &'static str) -> Result<Option<PathBuf>, SettingError> {

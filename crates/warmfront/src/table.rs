@@ -38,6 +38,11 @@ pub fn rows(head: &[&str], rows: Vec<Vec<String>>) -> String {
     aligned(std::iter::once(head).chain(rows).collect())
 }
 
+/// A table without a head.
+pub fn plain(rows: Vec<Vec<String>>) -> String {
+    aligned(rows)
+}
+
 fn aligned(rows: Vec<Vec<String>>) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

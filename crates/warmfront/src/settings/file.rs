@@ -62,6 +62,13 @@ pub(super) fn parse(
             DeValue::Array(items) if setting.is_list => {
                 items.iter().map(|item| scalar(item.get_ref())).collect()
             }
+            DeValue::Table(pairs) if setting.is_table => pairs
+                .iter()
+                .map(|(name, value)| {
+                    let value = scalar(value.get_ref())?;
+                    Ok(format!("{}={value}", name.get_ref()))
+                })
+                .collect(),
             value => scalar(value).map(|text| vec![text]),
         };
         let values = values.map_err(|found: &str| SettingError::Value {
@@ -69,6 +76,7 @@ pub(super) fn parse(
             value: found.to_owned(),
             origin: source.clone(),
             allowed: match setting.is_list {
+                _ if setting.is_table => "a table of strings".to_owned(),
                 true => "a string or an array of strings".to_owned(),
                 false => "a string or a whole number".to_owned(),
             },

@@ -46,7 +46,8 @@ pub struct Server {
 impl Server {
     /// Serves on free ports, and waits for the first words.
     pub fn start(directory: &Path, arguments: &[&str]) -> Server {
-        let free_ports = ["serve", "--http", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+        let free = "127.0.0.1:0";
+        let free_ports = ["serve", "--http", free, "--api", free, "--dns", free];
         let mut command = warmfront(directory, &[&free_ports, arguments].concat());
         command.args(["--workers", "2", "--cache-bytes", "64MiB"]);
         let mut child = command
