@@ -155,7 +155,9 @@ fn put_file(builder: &mut Builder, id: &str, apex: &str, path: &str) -> Outcome<
         sets.entry(key).or_default().push(record);
     }
     for ((_, record_type), set) in &sets {
-        let values = set.iter().map(|record| rdata::print(*record_type, &record.rdata));
+        let values = set
+            .iter()
+            .map(|record| rdata::print(*record_type, &record.rdata));
         let record_set = ResourceRecordSet {
             ttl: Some(set[0].ttl.into()),
             ..record_set(&set[0].name.to_string(), &record_type.to_string(), values)?
