@@ -337,7 +337,8 @@ mod tests {
     use documents::Resource;
     use documents::route53::Zone as ZoneDocument;
     use records::Name;
-    use shapes::route53::{ResourceRecord, ResourceRecordSet};
+    use serde_json::json;
+    use shapes::route53::ResourceRecordSet;
 
     use super::request::number;
     use super::tsig::tests::{NOW, keys, mac, signed};
@@ -345,16 +346,14 @@ mod tests {
     use crate::{Builder, Settings, World};
 
     fn record_set(name: &str, record_type: &str, values: &[&str]) -> ResourceRecordSet {
-        let values = values.iter().map(|value| ResourceRecord {
-            value: (*value).to_owned(),
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| json!({ "Value": value }))
+            .collect();
+        let form = json!({
+            "Name": name, "Type": record_type, "TTL": 300, "ResourceRecords": values,
         });
-        ResourceRecordSet {
-            name: name.to_owned(),
-            r#type: record_type.into(),
-            ttl: Some(300),
-            resource_records: Some(values.collect()),
-            ..ResourceRecordSet::default()
-        }
+        serde_json::from_value(form).unwrap()
     }
 
     /// The zone example.com with these record sets, each of the revision of its place from 10 on.
