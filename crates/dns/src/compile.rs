@@ -126,6 +126,10 @@ impl Builder {
     /// A zone and all its records are gone.
     pub fn delete_zone(&mut self, id: &str) {
         self.waiting.remove(id);
+        self.remove_zone(id);
+    }
+
+    fn remove_zone(&mut self, id: &str) {
         let tag_of_id = self.world.id_tag(id);
         let Some(entry) = self.world.ids.remove(tag_of_id, |entry| *entry.id == *id) else {
             return;
@@ -315,7 +319,7 @@ impl Builder {
             zone.vpcs = vpcs;
             return;
         }
-        self.delete_zone(id);
+        self.remove_zone(id);
         self.insert_zone(Arc::new(Zone {
             id: id.into(),
             apex_hash: self.world.hasher.name(apex.wire()),

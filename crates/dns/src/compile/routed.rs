@@ -96,16 +96,16 @@ impl Surroundings<'_> {
     fn target(&self, alias: &AliasTarget) -> Result<Target, String> {
         let name = target_name(alias)?;
         let zone = alias.hosted_zone_id.trim_start_matches("/hostedzone/");
-        if zone == self.zone {
-            return match name.is_within(self.apex) {
-                true => Ok(Target::Here(name)),
-                false => Err(format!("AliasTarget.DNSName {name} is not in zone {zone}")),
-            };
+        if zone == DISTRIBUTIONS_ZONE {
+            return Ok(self.distribution(name));
         }
-        Ok(match zone {
-            DISTRIBUTIONS_ZONE => self.distribution(name),
-            _ => Target::Elsewhere(self.world.elsewheres.cell(&name)),
-        })
+        if zone != self.zone {
+            return Ok(Target::Elsewhere(self.world.elsewheres.cell(&name)));
+        }
+        match name.is_within(self.apex) {
+            true => Ok(Target::Here(name)),
+            false => Err(format!("AliasTarget.DNSName {name} is not in zone {zone}")),
+        }
     }
 
     /// A distribution of this platform, or of another's.

@@ -1,0 +1,11 @@
+//! Answers of the name server, from documents to bytes, read by another's decoder.
+
+mod aliases;
+mod building;
+mod edns;
+mod lab;
+mod malformed;
+mod names;
+mod private;
+mod routed;
+mod signed;
