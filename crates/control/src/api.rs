@@ -203,8 +203,9 @@ impl Control {
                 "NotImplemented",
                 501,
                 format!(
-                    "The request is signed for '{other}', which is not implemented; here are cloudfront, \
-                     cloudfront-keyvaluestore, cloudtrail, iam, route53, sts and warmfront."
+                    "The request is signed for '{other}', which is not implemented; here are \
+                     cloudfront, cloudfront-keyvaluestore, cloudtrail, iam, route53, sts and \
+                     warmfront."
                 ),
             )
             .into()),

@@ -1,5 +1,6 @@
-//! The AWS-compatible API: CloudFront, Route 53, its key value stores' data, CloudTrail's look at the audit
-//! record, what of STS and IAM clients ask at their start, and a few operations of Warmfront's own.
+//! The AWS-compatible API: CloudFront, its key value stores' data, Route 53, CloudTrail's look at
+//! the audit record, what of STS and IAM clients ask at their start, and a few operations of
+//! Warmfront's own.
 //!
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
 //! signature, permission, input by the service's model, then the operation, which reads and

@@ -4,7 +4,8 @@
 //! What is in the model and in no table answers 501.
 //!
 //! Read `zone.rs` first, then `record_sets.rs`: whoever writes records of a zone does it as that
-//! says. What all inputs have in common is `inputs.rs`; how changes reach name servers `changes.rs`.
+//! says. What all inputs have in common is `inputs.rs`; how name servers come to what was changed
+//! is `changes.rs`.
 
 mod arn;
 mod changes;
@@ -51,8 +52,8 @@ const FAMILIES: &[&[Entry]] = &[
     dnssec::OPERATIONS,
 ];
 
-/// A path as the model has it. Ids in it may come with their kind, `/hostedzone//hostedzone/Z1`, and
-/// the path of batches with or without the slash at its end (spec §2, §3).
+/// A path as the model has it. Ids in it may come with their kind, `/hostedzone//hostedzone/Z1`,
+/// and the path of batches with or without the slash at its end (spec §2, §3).
 pub(crate) fn path<'p>(method: &str, path: &'p str) -> Cow<'p, str> {
     let mut path = Cow::Borrowed(path);
     for kind in ["hostedzone", "change", "delegationset", "healthcheck"] {

@@ -38,8 +38,8 @@ pub const CONNECTION_FUNCTION: &str = "connection-function-live";
 pub const ANYCAST_IP_LIST: &str = "anycast-ip-list";
 
 /// Up to so many resources are compared one by one; a transaction has room for
-/// [`store::limits::TXN_OPERATIONS_COMMON`] comparisons, and aliases need most of them. Of more, the
-/// collections are compared as a whole.
+/// [`store::limits::TXN_OPERATIONS_COMMON`] comparisons, and aliases need most of them. Of more,
+/// the collections are compared as a whole.
 const COMPARED_MAX: usize = 12;
 
 /// A resource that a config names.

@@ -106,8 +106,11 @@ pub(super) fn among<'a>(
     }
     match policy {
         Policy::Weighted => {
-            let differs = |other: &&ResourceRecordSet| matches!((other.ttl, set.ttl), (Some(theirs), Some(ours)) if theirs != ours);
-            if others.iter().any(differs) {
+            // Aliases have none.
+            let ttls = others.iter().filter_map(|other| other.ttl);
+            if let Some(ttl) = set.ttl
+                && ttls.into_iter().any(|other| other != ttl)
+            {
                 problems.push(format!(
                     "RRSet with DNS name {name} and type {kind}, SetIdentifier {identifier} cannot \
                      be created as weighted sets must contain the same TTL."
