@@ -289,3 +289,22 @@ async fn lists_say_what_is_not_there() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_location_does_not_go_while_a_record_comes_to_it() {
+    let world = World::route53();
+    let zone = zone(&world, "example.com").await;
+    for round in 0..20 {
+        let id = collection(&world, &format!("c{round}")).await;
+        let blocks = changes(&id, &[put("a", &["192.0.2.0/24"])]);
+        world.ok("ChangeCidrCollection", blocks).await;
+        let name = format!("w{round}.example.com");
+        let batch = super::batch(&zone, &[("CREATE", routed(&name, "here", &id, "a"))]);
+        let gone = changes(&id, &[remove("a", &["192.0.2.0/24"])]);
+        let (written, removed) = tokio::join!(
+            world.call("ChangeResourceRecordSets", batch),
+            world.call("ChangeCidrCollection", gone),
+        );
+        assert_ne!(written.is_ok(), removed.is_ok(), "{written:?} {removed:?}");
+    }
+}

@@ -311,3 +311,18 @@ async fn private_keys_are_told_to_nobody() {
         assert_eq!(line.contains(private), is_key(line), "{line}");
     }
 }
+
+#[tokio::test]
+async fn of_many_keys_that_come_at_once_a_zone_takes_two() {
+    let world = World::route53();
+    let id = zone(&world, "example.com").await;
+    let create = |number: u32| {
+        let input = key(&id, &format!("key_{number}"), "ACTIVE", number);
+        world.call("CreateKeySigningKey", input)
+    };
+    let (a, b, c, d) = tokio::join!(create(1), create(2), create(3), create(4));
+    let made = [a, b, c, d].iter().filter(|made| made.is_ok()).count();
+    assert_eq!(made, 2);
+    let told = world.ok("GetDNSSEC", of(&id)).await;
+    assert_eq!(told["KeySigningKeys"].as_array().unwrap().len(), 2);
+}

@@ -428,3 +428,15 @@ async fn checkers_are_known_by_the_addresses_that_they_have_and_tell() {
         json!(["192.0.2.1/32", "2001:db8::1/128"])
     );
 }
+
+#[tokio::test]
+async fn one_reference_at_the_same_moment_is_one_check() {
+    let world = World::route53();
+    let (a, b) = tokio::join!(
+        create(&world, "same", http()),
+        create(&world, "same", http()),
+    );
+    assert_eq!(a, b);
+    let count = world.ok("GetHealthCheckCount", json!({})).await;
+    assert_eq!(count["HealthCheckCount"], 1);
+}

@@ -176,3 +176,24 @@ async fn protections_are_listed_in_the_order_of_record_sets() {
     let rest = json!({ "NextToken": first["NextToken"] });
     assert_eq!(names(&listed(&world, &id, rest).await), expected[2..]);
 }
+
+#[tokio::test]
+async fn a_record_that_is_written_as_it_is_protected_is_the_last_before() {
+    let world = World::route53();
+    let id = zone(&world, "example.com").await;
+    for round in 0..20 {
+        let name = format!("w{round}.example.com");
+        let batch = super::batch(&id, &[("CREATE", set(&name, "A", &["192.0.2.1"]))]);
+        let input = protections(&id, &[protected(&name, "A", "")]);
+        let (written, made) = tokio::join!(
+            world.call("ChangeResourceRecordSets", batch),
+            world.call(CREATE, input),
+        );
+        made.unwrap();
+        let there = super::listed(&world, &id).await;
+        let is_there = there.contains(&format!("{name}. A"));
+        assert_eq!(written.is_ok(), is_there);
+        let again = super::batch(&id, &[("UPSERT", set(&name, "A", &["192.0.2.2"]))]);
+        assert!(world.call("ChangeResourceRecordSets", again).await.is_err());
+    }
+}

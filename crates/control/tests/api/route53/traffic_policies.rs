@@ -441,3 +441,18 @@ async fn instances_are_listed_by_zone_name_and_type() {
     let missing = (404, "NoSuchTrafficPolicy");
     refused(&world, "ListTrafficPolicyInstancesByPolicy", none, missing).await;
 }
+
+#[tokio::test]
+async fn a_version_does_not_go_while_an_instance_of_it_comes() {
+    let world = World::route53();
+    let zone = zone(&world, "example.com").await;
+    for round in 0..20 {
+        let policy = policy(&world, &format!("p{round}")).await;
+        let input = used(&zone, &format!("w{round}.example.com"), &policy, 1);
+        let (made, deleted) = tokio::join!(
+            world.call("CreateTrafficPolicyInstance", input),
+            world.call("DeleteTrafficPolicy", of(&policy, 1)),
+        );
+        assert_ne!(made.is_ok(), deleted.is_ok(), "{made:?} {deleted:?}");
+    }
+}
