@@ -17,6 +17,7 @@ use documents::route53::Zone as ZoneDocument;
 use shapes::route53::ResourceRecordSet;
 
 const A: u16 = 1;
+const SOA: u16 = 6;
 const AXFR: u16 = 252;
 const NOERROR: u8 = 0;
 const NXDOMAIN: u8 = 3;
@@ -457,10 +458,14 @@ fn queries_of_logged_zones_are_logged() {
     );
 }
 
-/// Sends the query back so many times.
+/// Sends the query back so many times. Secondaries are those that have a cookie.
 struct Repeated(usize);
 
 impl Transfers for Repeated {
+    fn is_secondary(&self, query: &[u8], _asker: &Asker) -> bool {
+        query[11] == 1
+    }
+
     fn begin<'w>(
         &self,
         zone: &'w Zone,
@@ -489,6 +494,22 @@ fn a_transfer_is_sent_message_by_message_between_other_answers() {
         assert_eq!(read(&mut stream).unwrap(), transfer);
     }
     assert_eq!(read(&mut stream).unwrap()[..2], [0, 3]);
+}
+
+#[test]
+fn a_secondary_that_looks_for_news_is_answered_as_those_who_transfer() {
+    let (_server, _, address) = start(ServerConfig {
+        transfers: Some(Arc::new(Repeated(1))),
+        ..config("127.0.0.1:0")
+    });
+    let of_secondary = query(1, "example.com", SOA, Some(&[1; 8]));
+    let socket = udp(address);
+    assert_eq!(ask(&socket, &of_secondary), of_secondary);
+    let mut stream = tcp(address);
+    stream.write_all(&framed(&of_secondary)).unwrap();
+    assert_eq!(read(&mut stream).unwrap(), of_secondary);
+    let of_others = query(1, "example.com", SOA, None);
+    assert_eq!(rcode(&ask(&socket, &of_others)), NOERROR);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use records::RecordType;
+
 use super::counters::Counters;
+use super::tcp::Transfers;
 use crate::answer::{Asker, Facts, Outcome, Responder};
 use crate::message::HEADER_BYTES;
 use crate::query_log::LogHandle;
@@ -18,6 +21,7 @@ pub(super) struct Answering {
     pub responder: Responder,
     pub counters: Arc<Counters>,
     pub log: Option<LogHandle>,
+    pub transfers: Option<Arc<dyn Transfers>>,
 }
 
 impl Answering {
@@ -30,7 +34,17 @@ impl Answering {
         asker: &Asker,
         out: &mut [u8],
     ) -> Outcome<'w> {
-        let outcome = self.responder.respond(world, query, asker, out);
+        let mut outcome = self.responder.respond(world, query, asker, out);
+        if let Outcome::Answer { facts, .. } = &outcome
+            && facts.qtype == RecordType::SOA
+            && let (Some(zone), Some(transfers)) = (facts.zone, &self.transfers)
+            && transfers.is_secondary(query, asker)
+        {
+            outcome = Outcome::Transfer {
+                zone,
+                is_incremental: false,
+            };
+        }
         self.counters.queries_of(asker.transport).increment();
         match &outcome {
             Outcome::Silent => self.counters.discarded.increment(),

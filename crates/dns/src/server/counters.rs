@@ -40,6 +40,9 @@ const RCODES: [(u16, &str); 10] = [
     (23, "BADCOOKIE"),
 ];
 
+/// A family without labels: its name, its help, and where it is.
+type Plain = (&'static str, &'static str, fn(&Counters) -> &Counter);
+
 /// What a response code is called.
 pub(crate) fn rcode_name(rcode: u16) -> Option<&'static str> {
     let known = RCODES.iter().find(|(known, _)| *known == rcode);
@@ -119,7 +122,7 @@ impl Metrics {
         let truncated = self.sum(|counters| &counters.limited_truncated);
         sample(out, name, "action=\"truncate\"", truncated);
 
-        let plain: [(&str, &str, fn(&Counters) -> &Counter); 5] = [
+        let plain: [Plain; 5] = [
             (
                 "warmfront_dns_truncated_total",
                 "DNS responses that did not fit into a datagram.",

@@ -399,6 +399,7 @@ impl Outgoing {
         header.msg_iovlen = 1;
         header.msg_control = ptr::null_mut();
         header.msg_controllen = 0;
+        #[allow(clippy::unnecessary_cast, reason = "its type depends on the C library")]
         let length = asked.msg_controllen as usize;
         if is_unspecified && (CONTROL_DATA_AT..=CONTROL_BYTES).contains(&length) {
             // SAFETY: the index is below `received`, as it was for its header.

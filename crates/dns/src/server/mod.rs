@@ -95,16 +95,14 @@ pub struct Server {
 
 impl Server {
     /// Binds all sockets, then starts the threads. What they answer is the `world` of the moment.
-    pub fn start(
-        config: ServerConfig,
-        world: Arc<ArcSwap<World>>,
-    ) -> Result<Server, StartError> {
+    pub fn start(config: ServerConfig, world: Arc<ArcSwap<World>>) -> Result<Server, StartError> {
         let mut listeners = Vec::new();
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
         for &address in &config.addresses {
             let bound = bind(address, config.workers.max(1));
-            let (listener, batch) = bound.map_err(|source| StartError::Listen { address, source })?;
+            let (listener, batch) =
+                bound.map_err(|source| StartError::Listen { address, source })?;
             let local = listener.local_addr();
             addresses.push(local.map_err(|source| StartError::Listen { address, source })?);
             listeners.push(listener);
@@ -126,12 +124,12 @@ impl Server {
             responder: Responder::new(random()),
             counters: counters.next().expect("one for each thread"),
             log: config.query_log.as_ref().map(|log| log.handle()),
+            transfers: config.transfers.clone(),
         };
         let tcp = tcp::TcpThread {
             answering: answering(),
             world: world.clone(),
             limits: config.tcp,
-            transfers: config.transfers.clone(),
         };
         server.spawn("dns-tcp", move || tcp.run(listeners, stopped))?;
         for socket in sockets {
@@ -159,11 +157,7 @@ impl Server {
         &self.metrics
     }
 
-    fn spawn(
-        &mut self,
-        name: &str,
-        run: impl FnOnce() + Send + 'static,
-    ) -> Result<(), StartError> {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
         let thread = std::thread::Builder::new().name(name.to_owned());
         let thread = thread.spawn(run).map_err(StartError::Thread)?;
         self.threads.push(thread);

@@ -61,6 +61,13 @@ impl Default for TcpLimits {
 
 /// Makes the messages of zone transfers.
 pub trait Transfers: Send + Sync {
+    /// Whether a query for a zone's SOA record is a secondary's that looks for news, by what it
+    /// signed. It is answered by [`Transfers::begin`] then, by either transport.
+    fn is_secondary(&self, query: &[u8], asker: &Asker) -> bool {
+        let _ = (query, asker);
+        false
+    }
+
     /// The messages that answer `query`, in order; each is made when the one before is on its way.
     /// A transfer that is refused has one message, which says so. Longer ones than
     /// [`MESSAGE_BYTES_MAX`] end the connection.
@@ -77,7 +84,6 @@ pub(super) struct TcpThread {
     pub answering: Answering,
     pub world: Arc<ArcSwap<World>>,
     pub limits: TcpLimits,
-    pub transfers: Option<Arc<dyn Transfers>>,
 }
 
 /// A socket that connections come to.
@@ -113,7 +119,6 @@ impl TcpThread {
             scratch: RefCell::new(vec![0; MESSAGE_BYTES_MAX].into()),
             world: self.world,
             limits: self.limits,
-            transfers: self.transfers,
             clients: RefCell::default(),
             open: Cell::new(0),
         });
@@ -142,7 +147,6 @@ struct Shared {
     scratch: RefCell<Box<[u8]>>,
     world: Arc<ArcSwap<World>>,
     limits: TcpLimits,
-    transfers: Option<Arc<dyn Transfers>>,
     /// How many connections each client has; those with none are not in it.
     clients: RefCell<HashMap<IpAddr, usize>>,
     open: Cell<usize>,
@@ -299,7 +303,7 @@ impl Connection<'_> {
                 Outcome::Transfer {
                     zone,
                     is_incremental,
-                } => match &shared.transfers {
+                } => match &answering.transfers {
                     Some(transfers) => transfers.begin(zone, query, &asker, is_incremental),
                     None => {
                         let length = refuse(query, scratch);

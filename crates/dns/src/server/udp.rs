@@ -86,10 +86,19 @@ impl UdpThread {
             transport: Transport::Udp,
             now_ms,
         };
-        let outcome = self.answering.answer(world, query.bytes, &asker, out);
-        // Transfers are asked for by TCP only; whoever asks otherwise has no answer to wait for.
-        let Outcome::Answer { bytes, facts } = outcome else {
-            return 0;
+        let (bytes, facts) = match self.answering.answer(world, query.bytes, &asker, out) {
+            Outcome::Silent => return 0,
+            Outcome::Answer { bytes, facts } => (bytes, facts),
+            // By UDP this is a secondary that looks for news; it has proven who it is.
+            Outcome::Transfer {
+                zone,
+                is_incremental,
+            } => {
+                let transfers = self.answering.transfers.as_ref();
+                let mut messages =
+                    transfers.map(|it| it.begin(zone, query.bytes, &asker, is_incremental));
+                return first_message(messages.as_mut().and_then(|it| it.next()), out);
+            }
         };
         if facts.cookie == Cookie::Valid {
             return bytes;
@@ -107,6 +116,18 @@ impl UdpThread {
                 0
             }
         }
+    }
+}
+
+/// Puts a message into the room for it; one that does not fit is lost.
+fn first_message(message: Option<Vec<u8>>, out: &mut [u8]) -> usize {
+    let Some(message) = message else { return 0 };
+    match out.get_mut(..message.len()) {
+        Some(room) => {
+            room.copy_from_slice(&message);
+            message.len()
+        }
+        None => 0,
     }
 }
 
