@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{alias, batch, change, listed, malformed, private_zone, refused, set, with, zone};
@@ -554,4 +556,86 @@ async fn batches_for_one_zone_go_one_after_the_other() {
     let told = world.ok("GetHostedZone", json!({ "Id": id })).await;
     assert_eq!(told["HostedZone"]["ResourceRecordSetCount"], 22);
     assert_eq!(listed(&world, &id).await.len(), 22);
+}
+
+/// What a batch does to record sets, said plainly: nothing, if one of its changes cannot be made.
+fn plainly(
+    before: &BTreeMap<(String, String), String>,
+    changes: &[(&'static str, String, String, String)],
+) -> Option<BTreeMap<(String, String), String>> {
+    let mut after = before.clone();
+    let mut last: BTreeMap<(String, String), bool> = BTreeMap::new();
+    for (action, name, kind, value) in changes {
+        let key = (name.clone(), kind.clone());
+        let is_deletion = *action == "DELETE";
+        if last.insert(key.clone(), is_deletion) == Some(is_deletion) {
+            return None;
+        }
+        let mut others = after.keys().filter(|(other, _)| other == name);
+        let is_alone = match kind.as_str() {
+            "CNAME" => others.all(|(_, other)| other == "CNAME"),
+            _ => others.all(|(_, other)| other != "CNAME"),
+        };
+        match (*action, after.get(&key)) {
+            ("DELETE", Some(there)) if there == value => {
+                after.remove(&key);
+            }
+            ("DELETE", _) | ("CREATE", Some(_)) => return None,
+            _ if !is_alone => return None,
+            _ => {
+                after.insert(key, value.clone());
+            }
+        }
+    }
+    Some(after)
+}
+
+#[tokio::test]
+async fn any_batches_do_what_is_said_plainly_or_nothing() {
+    let world = World::route53();
+    let id = zone(&world, "example.com").await;
+    let mut seed = 7_u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    let mut plain = BTreeMap::new();
+    let mut taken = 0;
+    for _ in 0..600 {
+        let changes: Vec<_> = (0..=random(3))
+            .map(|_| {
+                let action = ["CREATE", "UPSERT", "DELETE", "DELETE"][random(4) as usize];
+                let name = format!("n{}.example.com.", random(4));
+                let (kind, value) = match random(3) {
+                    0 => ("A", format!("192.0.2.{}", random(2))),
+                    1 => ("TXT", format!("\"{}\"", random(2))),
+                    _ => ("CNAME", format!("x{}.example.net", random(2))),
+                };
+                (action, name, kind.to_owned(), value)
+            })
+            .collect();
+        let sets = changes
+            .iter()
+            .map(|(action, name, kind, value)| (*action, set(name, kind, &[value.as_str()])));
+        let sets: Vec<_> = sets.collect();
+        match plainly(&plain, &changes) {
+            Some(after) => {
+                change(&world, &id, &sets).await;
+                plain = after;
+                taken += 1;
+            }
+            None => {
+                refused(&world, &id, &sets).await;
+            }
+        }
+        let got = world.ok("GetHostedZone", json!({ "Id": id })).await;
+        assert_eq!(got["HostedZone"]["ResourceRecordSetCount"], plain.len() + 2);
+    }
+    let mut expected: Vec<_> = plain
+        .keys()
+        .map(|(name, kind)| format!("{name} {kind}"))
+        .collect();
+    expected.sort();
+    assert_eq!(listed(&world, &id).await[2..], expected);
+    assert!((50..550).contains(&taken), "{taken}");
 }

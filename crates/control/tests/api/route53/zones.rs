@@ -403,3 +403,31 @@ async fn a_test_answer_is_what_the_node_answers_to_a_question_that_was_checked()
         "InvalidInput"
     );
 }
+
+#[tokio::test]
+async fn a_key_may_be_for_one_zone_alone() {
+    let world = World::route53();
+    let root = world.root().await;
+    let (mine, other) = (
+        zone(&world, "example.com").await,
+        zone(&world, "example.org").await,
+    );
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "route53:*",
+        "Resource": format!("arn:aws:route53:::{}", &mine[1..]),
+    }]});
+    let key = world.key(&root, "dev", policy).await;
+    for (path, status) in [
+        (format!("/2013-04-01{mine}"), 200),
+        (format!("/2013-04-01{mine}/rrset"), 200),
+        (format!("/2013-04-01/hostedzone/{mine}"), 200),
+        (format!("/2013-04-01{other}"), 403),
+        (format!("/2013-04-01{other}/rrset"), 403),
+        ("/2013-04-01/hostedzone".to_owned(), 403),
+    ] {
+        let told = world
+            .ask(&Ask::new("route53", "GET", &path, ""), &key)
+            .await;
+        assert_eq!(told.status, status, "{path}: {}", told.text);
+    }
+}
