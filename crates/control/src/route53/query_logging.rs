@@ -1,4 +1,5 @@
-//! Query logging configs (spec §17): one of a public zone.
+//! Query logging configs (spec §17): one of a public zone. There are no log groups here: a group's
+//! name is the directory that each name server logs to.
 
 use documents::route53::{self as forms, QueryLogging};
 use documents::{Resource, keys};
@@ -11,7 +12,7 @@ use crate::change::Change;
 use crate::error::Failure;
 use crate::ids::IdForm;
 use crate::resource::{Kind, Stored};
-use crate::service::{Entry, stored};
+use crate::service::{Entry, served};
 
 static KIND: Kind = Kind {
     noun: "query logging config",
@@ -24,17 +25,11 @@ static KIND: Kind = Kind {
 /// The config of a zone.
 const ZONE_CLAIM: &str = "zone/query-logging";
 
-const NOTE: &str = "name servers log to files of the group's name, and not to CloudWatch";
-
 pub(super) const OPERATIONS: &[Entry] = &[
-    stored("CreateQueryLoggingConfig", NOTE, |call| {
-        Box::pin(create(call))
-    }),
-    stored("GetQueryLoggingConfig", NOTE, |call| Box::pin(get(call))),
-    stored("DeleteQueryLoggingConfig", NOTE, |call| {
-        Box::pin(delete(call))
-    }),
-    stored("ListQueryLoggingConfigs", NOTE, |call| Box::pin(list(call))),
+    served("CreateQueryLoggingConfig", |call| Box::pin(create(call))),
+    served("GetQueryLoggingConfig", |call| Box::pin(get(call))),
+    served("DeleteQueryLoggingConfig", |call| Box::pin(delete(call))),
+    served("ListQueryLoggingConfigs", |call| Box::pin(list(call))),
 ];
 
 fn output(config: &Resource<QueryLogging>) -> r53::QueryLoggingConfig {
