@@ -1,5 +1,7 @@
 //! Answers of the name server, from documents to bytes, read by another's decoder.
 
+#![allow(clippy::unwrap_used)]
+
 mod aliases;
 mod building;
 mod edns;
