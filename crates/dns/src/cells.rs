@@ -1,80 +1,17 @@
-//! What changes without a new world: the state of health checks, and addresses of names elsewhere.
+//! What changes without a new world, besides the state of health checks: addresses of names
+//! elsewhere.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::Mutex;
 use records::{Name, RecordType};
 
 use crate::limits::{ELSEWHERE_ADDRESSES_MAX, ELSEWHERE_TTL_SECS_MAX};
 use crate::zone::node::pack;
-
-/// The state of one health check, read by answers without waiting.
-#[derive(Debug)]
-pub struct HealthCell {
-    id: Box<str>,
-    is_healthy: AtomicBool,
-    reason: ArcSwap<Box<str>>,
-}
-
-impl HealthCell {
-    fn new(id: &str) -> HealthCell {
-        HealthCell {
-            id: id.into(),
-            // A check that nobody knows hides nothing (spec §12, 6).
-            is_healthy: AtomicBool::new(true),
-            reason: ArcSwap::from_pointee("not known yet".into()),
-        }
-    }
-
-    /// The check's id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Whether what has this check may be answered.
-    #[inline]
-    pub fn is_healthy(&self) -> bool {
-        // The state stands alone: nothing else is read on the strength of it.
-        self.is_healthy.load(Ordering::Relaxed)
-    }
-
-    /// Why, in words.
-    pub fn reason(&self) -> String {
-        self.reason.load().to_string()
-    }
-
-    /// Sets the state, after inversion and disabling, and why it is so.
-    pub fn set(&self, is_healthy: bool, reason: &str) {
-        self.reason.store(Arc::new(reason.into()));
-        self.is_healthy.store(is_healthy, Ordering::Relaxed);
-    }
-}
-
-/// All health checks that records name, or that somebody told of.
-#[derive(Debug, Default)]
-pub struct HealthCells(Mutex<HashMap<Box<str>, Arc<HealthCell>>>);
-
-impl HealthCells {
-    /// The cell of a check; healthy until it is set.
-    pub fn cell(&self, id: &str) -> Arc<HealthCell> {
-        let mut cells = self.0.lock();
-        if let Some(cell) = cells.get(id) {
-            return cell.clone();
-        }
-        let cell = Arc::new(HealthCell::new(id));
-        cells.insert(id.into(), cell.clone());
-        cell
-    }
-
-    /// Forgets the cells that no record names.
-    pub fn prune(&self) {
-        self.0.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
-    }
-}
 
 /// Addresses of a name that is not served here, as a resolver found them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,6 +21,8 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use documents::{Node, route53};
+use health::Board;
+use parking_lot::Mutex;
 use presence::Presence;
 use store::{Batch, Range, Store, StoreError, Watch, replica};
 use tokio::sync::{mpsc, watch};
@@ -28,12 +30,13 @@ use tokio::time::MissedTickBehavior;
 
 use crate::compile::Builder;
 use crate::limits;
+use crate::query_log::QueryLog;
 use crate::world::{Settings, View, World};
 use copy::Copy;
 use pops::Surroundings;
 
 /// What a follower is told at its start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FollowConfig {
     /// Where the copy lies between two starts.
     pub copy: PathBuf,
@@ -45,6 +48,10 @@ pub struct FollowConfig {
     pub domain: String,
     /// Where addresses are.
     pub geo: Option<Arc<geo::Geo>>,
+    /// The state of health checks.
+    pub board: Arc<Mutex<Board>>,
+    /// What is told which zones' queries are logged.
+    pub query_log: Option<Arc<QueryLog>>,
 }
 
 /// A name server's copy of its store, not yet followed.
@@ -64,12 +71,13 @@ impl Follower {
     pub fn open(config: FollowConfig) -> io::Result<Follower> {
         let seed =
             std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
-        let mut builder = Builder::new(&World::empty(seed, config.settings));
+        let mut builder =
+            Builder::new(&World::empty(seed, config.settings).with_health(config.board));
         builder.set_views(config.views);
         builder.set_platform(Some(&config.domain), &[]);
         builder.set_geo(config.geo);
         let (world, _) = builder.finish();
-        let (copy, world) = Copy::open(config.copy, world)?;
+        let (copy, world) = Copy::open(config.copy, config.query_log, world)?;
         Ok(Follower {
             world: Arc::new(ArcSwap::from_pointee(world)),
             copy,

@@ -24,7 +24,7 @@ pub mod world;
 pub mod zone;
 
 pub use answer::{Asker, Category, Cookie, Facts, Outcome, Responder, Transport};
-pub use cells::{Elsewhere, Elsewheres, HealthCell, HealthCells};
+pub use cells::{Elsewhere, Elsewheres};
 pub use compile::{Builder, Refusal};
 pub use follow::{FollowConfig, Follower, Following};
 pub use world::{Settings, View, World};

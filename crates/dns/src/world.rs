@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use documents::route53::{CidrCollection, DISTRIBUTIONS_ZONE, TrafficPolicyInstance};
+use health::Board;
+use parking_lot::Mutex;
 use records::Name;
 use routing::Atlas;
 
-use crate::cells::{Elsewheres, HealthCells};
+use crate::cells::Elsewheres;
 use crate::cookie::CookieSecret;
 use crate::limits::UDP_PAYLOAD_BYTES;
 use crate::platform::Platform;
@@ -23,7 +25,7 @@ use crate::zone::{Namesakes, Zone, tag};
 pub struct World {
     pub(crate) settings: Arc<Settings>,
     pub(crate) hasher: Hasher,
-    pub(crate) health: Arc<HealthCells>,
+    pub(crate) health: Arc<Mutex<Board>>,
     pub(crate) elsewheres: Arc<Elsewheres>,
     pub(crate) atlas: Arc<Atlas>,
     pub(crate) platform: Arc<Platform>,
@@ -173,8 +175,14 @@ impl World {
         }
     }
 
-    /// The cells of health checks, the same in all worlds made from one.
-    pub fn health(&self) -> &Arc<HealthCells> {
+    /// The same, with health checks as somebody else's board has them.
+    pub fn with_health(self, health: Arc<Mutex<Board>>) -> World {
+        World { health, ..self }
+    }
+
+    /// The state of health checks, the same in all worlds made from one. Answers have a cell of each
+    /// check that they name, and never lock it.
+    pub fn health(&self) -> &Arc<Mutex<Board>> {
         &self.health
     }
 

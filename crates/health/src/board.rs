@@ -77,7 +77,7 @@ impl fmt::Debug for Cell {
 const NOT_KNOWN: &str = "there is no such health check, and so it counts as healthy";
 
 /// The state of every check, as one node knows it: documents in, states out.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Board {
     checks: BTreeMap<String, Check>,
     /// The calculated checks that count a check, by its id.
@@ -85,6 +85,7 @@ pub struct Board {
     configs_version: u64,
 }
 
+#[derive(Debug)]
 struct Check {
     cell: Arc<Cell>,
     config: Option<Arc<HealthCheckConfig>>,

@@ -13,6 +13,8 @@ use dns::server::{Server, ServerConfig, StartError, Transfers};
 use dns::transfer::TransferKeys;
 use dns::{FollowConfig, Follower, Following, View, World};
 use documents::{Node, Role};
+use health::Board;
+use parking_lot::Mutex;
 use store::Store;
 
 use crate::settings::{SettingError, Settings};
@@ -31,6 +33,7 @@ impl NameServer {
         store: Arc<dyn Store>,
         node: Node,
         geo: Option<Arc<geo::Geo>>,
+        board: Arc<Mutex<Board>>,
     ) -> Result<NameServer, SettingError> {
         let query_log = match &settings.query_logs {
             Some(directory) => {
@@ -54,6 +57,7 @@ impl NameServer {
             views: settings.vpcs.iter().map(view).collect(),
             domain: settings.domain.clone(),
             geo,
+            board,
             query_log: query_log.clone(),
         });
         let follower = follower.map_err(|error| {

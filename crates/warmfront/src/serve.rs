@@ -119,12 +119,13 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         others.following = Some(followed.map_err(system("the store cannot be followed"))?);
         *edge.write().unwrap_or_else(PoisonError::into_inner) = Some(started);
     }
+    // First, so that answers know of health from their start.
+    others.check_health(&settings, &name, &store, &board, &edge)?;
     if settings.is_dns() {
         let node = node(&settings, &name, &[]);
-        let server = NameServer::start(&settings, Arc::clone(&store), node, geo)?;
+        let server = NameServer::start(&settings, Arc::clone(&store), node, geo, board)?;
         others.name_server = Some(server);
     }
-    others.check_health(&settings, &name, &store, board, &edge)?;
     let config = ControlConfig {
         account_id: settings.account_id.clone(),
         domain: settings.domain.clone(),
@@ -419,32 +420,25 @@ impl Others {
         settings: &Settings,
         name: &str,
         store: &Arc<dyn ::store::Store>,
-        board: Arc<Mutex<Board>>,
+        board: &Arc<Mutex<Board>>,
         edge: &EdgeSlot,
     ) -> Result<(), ServeError> {
         let edge = Arc::clone(edge);
-        let world = self.name_server.as_ref().map(NameServer::world);
         let on_change = move |board: &Board| {
-            if let Some(world) = &world {
-                let world = world.load();
-                for (_, cell) in board.checks() {
-                    let told = world.health().cell(cell.id());
-                    told.set(cell.is_healthy(), &cell.reason());
-                }
-            }
             let edge = edge.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(edge) = edge.as_ref() {
                 edge.updates().set_origin_health(board);
             }
         };
-        let followed = health::follow(Arc::clone(store), board, on_change);
+        let followed = health::follow(Arc::clone(store), Arc::clone(board), on_change);
         self.health = Some(followed.map_err(system("the store cannot be followed"))?);
         if !settings.is_health() {
             return Ok(());
         }
         let region = settings.region.as_deref().unwrap_or("us-east-1");
         let address = name_server::checker_address(settings);
-        let config = RunnerConfig::new(&format!("{name}-health"), region, &address);
+        let mut config = RunnerConfig::new(&format!("{name}-health"), region, &address);
+        config.pop.clone_from(&settings.pop);
         let runner = Runner::start(Arc::clone(store), config);
         self.runner = Some(runner.map_err(system("health checks do not start"))?);
         Ok(())

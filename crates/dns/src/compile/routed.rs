@@ -88,7 +88,7 @@ impl Surroundings<'_> {
         Ok(Member {
             label: set.set_identifier.as_deref().unwrap_or_default().into(),
             ttl,
-            health: health.map(|id| self.world.health.cell(id)),
+            health: health.map(|id| self.world.health.lock().cell(id)),
             content,
         })
     }
@@ -181,7 +181,7 @@ impl Policy<'_> {
         Ok(Member {
             label: label.as_str().into(),
             ttl,
-            health: health.map(|id| self.around.world.health.cell(id)),
+            health: health.map(|id| self.around.world.health.lock().cell(id)),
             content,
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use documents::route53::{
     CIDR_COLLECTION, CidrCollection, KEY_SIGNING_KEY, KeySigningKey, QUERY_LOGGING, QueryLogging,
@@ -15,6 +16,7 @@ use store::replica::stream::{self, Head};
 use store::{Batch, Document, Event, Revision};
 
 use crate::compile::{self, Builder};
+use crate::query_log::QueryLog;
 use crate::world::World;
 
 /// A copy of the store: the documents that are no record sets, and what it is a copy of.
@@ -26,17 +28,24 @@ pub(super) struct Copy {
     refused: BTreeMap<String, Refusal>,
     /// Zones whose keys have changed since [`Copy::settle`].
     unsettled: BTreeSet<String>,
+    /// Whether it has changed since then which queries are logged.
+    has_other_logs: bool,
+    query_log: Option<Arc<QueryLog>>,
 }
 
 impl Copy {
     /// Reads the copy that lies at `path`, and puts what it has on top of `world`.
-    pub fn open(path: PathBuf, world: World) -> io::Result<(Copy, World)> {
-        let mut copy = Copy::empty(path);
+    pub fn open(
+        path: PathBuf,
+        query_log: Option<Arc<QueryLog>>,
+        world: World,
+    ) -> io::Result<(Copy, World)> {
+        let mut copy = Copy::empty(path, query_log);
         let mut builder = Builder::new(&world);
         let path = copy.path.clone();
         let read = stream::read(&path, ROUTE53, |document| copy.put(document, &mut builder))?;
         let Some(head) = read else {
-            return Ok((Copy::empty(path), world));
+            return Ok((Copy::empty(path, copy.query_log), world));
         };
         copy.head = head;
         copy.settle(&mut builder);
@@ -45,7 +54,7 @@ impl Copy {
         Ok((copy, world))
     }
 
-    fn empty(path: PathBuf) -> Copy {
+    fn empty(path: PathBuf, query_log: Option<Arc<QueryLog>>) -> Copy {
         Copy {
             path,
             head: Head {
@@ -55,6 +64,8 @@ impl Copy {
             documents: BTreeMap::new(),
             refused: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            has_other_logs: true,
+            query_log,
         }
     }
 
@@ -76,7 +87,7 @@ impl Copy {
     /// An empty copy, for all documents to come once more; the builder forgets what it has.
     pub fn begin_anew(&self, builder: &mut Builder) -> Copy {
         builder.clear();
-        Copy::empty(self.path.clone())
+        Copy::empty(self.path.clone(), self.query_log.clone())
     }
 
     /// Says what it is a copy of.
@@ -131,10 +142,7 @@ impl Copy {
                 let collection = Resource::<CidrCollection>::decode(key, value)?;
                 builder.put_collection(id, &collection.config);
             }
-            QUERY_LOGGING => {
-                let logging = Resource::<QueryLogging>::decode(key, value)?.config;
-                builder.set_query_log(&logging.zone, Some(&logging.log_group_arn));
-            }
+            QUERY_LOGGING => self.has_other_logs = true,
             KEY_SIGNING_KEY | ZONE_SIGNING_KEYS => self.unsettle(id),
             _ => {}
         }
@@ -143,7 +151,7 @@ impl Copy {
 
     fn delete(&mut self, key: &str, builder: &mut Builder) {
         self.refused.remove(key);
-        let old = self.documents.remove(key);
+        self.documents.remove(key);
         let Some((collection, id)) = parse(key) else {
             return;
         };
@@ -152,12 +160,7 @@ impl Copy {
             ZONE => builder.delete_zone(id),
             TRAFFIC_POLICY_INSTANCE => builder.delete_instance(id),
             CIDR_COLLECTION => builder.delete_collection(id),
-            QUERY_LOGGING => {
-                let logging = old.map(|old| Resource::<QueryLogging>::decode(key, &old.value));
-                if let Some(Ok(logging)) = logging {
-                    builder.set_query_log(&logging.config.zone, None);
-                }
-            }
+            QUERY_LOGGING => self.has_other_logs = true,
             KEY_SIGNING_KEY | ZONE_SIGNING_KEYS => self.unsettle(id),
             _ => {}
         }
@@ -168,8 +171,12 @@ impl Copy {
         self.unsettled.insert(zone.to_owned());
     }
 
-    /// Gives zones the keys that belong to them, now that all changes of a batch are here.
+    /// Gives zones the keys that belong to them, and the log its zones, now that all changes of a
+    /// batch are here.
     pub fn settle(&mut self, builder: &mut Builder) {
+        if std::mem::take(&mut self.has_other_logs) {
+            self.tell_log();
+        }
         for zone in std::mem::take(&mut self.unsettled) {
             match self.keys(&zone) {
                 Ok(keys) => builder.set_keys(&zone, keys),
@@ -179,6 +186,23 @@ impl Copy {
                 }
             }
         }
+    }
+
+    fn tell_log(&self) {
+        let Some(log) = &self.query_log else { return };
+        let prefix = resource(QUERY_LOGGING, "");
+        let range = self.documents.range(prefix.clone()..);
+        let documents = range.take_while(|(key, _)| key.starts_with(&prefix));
+        let configs = documents.filter_map(|(key, document)| {
+            let logging = Resource::<QueryLogging>::decode(key, &document.value);
+            logging.ok().map(|logging| logging.config)
+        });
+        let configs: Vec<QueryLogging> = configs.collect();
+        log.set_zones(configs.iter().map(|config| {
+            // `arn:aws:logs:us-east-1:123456789012:log-group:/aws/route53/example.com:*`
+            let group = config.log_group_arn.split(':').nth(6).unwrap_or_default();
+            (config.zone.as_str(), group)
+        }));
     }
 
     /// A zone's keys, if its answers are signed.

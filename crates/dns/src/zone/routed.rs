@@ -5,7 +5,7 @@ use std::sync::Arc;
 use records::{Name, RecordType};
 use routing::Group;
 
-use crate::cells::{Elsewhere, HealthCell};
+use crate::cells::Elsewhere;
 
 /// The record sets of a name that are not simple.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ pub(crate) struct Member {
     pub label: Box<str>,
     /// Of its values; an alias has its target's.
     pub ttl: u32,
-    pub health: Option<Arc<HealthCell>>,
+    pub health: Option<Arc<health::Cell>>,
     pub content: Content,
 }
 

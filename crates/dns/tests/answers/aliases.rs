@@ -116,7 +116,7 @@ fn trees_of_aliases_that_meet_again_are_looked_through_with_a_bound() {
         more,
     ));
     let mut lab = Lab::new(json!(records));
-    lab.world.health().cell("sick").set(false, "no answer");
+    lab.set_health("sick", false);
     assert_eq!(lab.ask("l0.example.com A").data(), ["192.0.2.1"]);
 }
 

@@ -4,8 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use dns::{Asker, Builder, Category, Outcome, Refusal, Responder, Settings, Transport, World};
-use documents::Resource;
-use documents::route53::Zone;
+use documents::route53::{
+    HEALTH_CHECK, HealthCheck, Opinion, Zone, opinion as opinion_key, resource,
+};
+use documents::{Resource, encode};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::Record;
 use records::{Name, RecordType};
@@ -54,6 +56,39 @@ pub struct Reply {
 }
 
 impl Lab {
+    /// One checker thinks so of an endpoint.
+    pub fn set_health(&self, check: &str, is_healthy: bool) {
+        let config = json!({"Type": "TCP", "IPAddress": "192.0.2.1", "Port": 1});
+        let config = Resource {
+            id: check.to_owned(),
+            etag: String::new(),
+            version: 1,
+            created_ms: 0,
+            modified_ms: 0,
+            domain: None,
+            config: HealthCheck {
+                caller_reference: String::new(),
+                config: shapes::from_value(&config).unwrap(),
+            },
+        };
+        let opinion = Opinion {
+            region: "eu-west-1".to_owned(),
+            address: "192.0.2.2".to_owned(),
+            is_healthy,
+            status: "it says so".to_owned(),
+            checked_ms: 0,
+            last_failure: None,
+        };
+        let documents = [
+            (resource(HEALTH_CHECK, check), config.encode()),
+            (opinion_key(check, "n1"), encode(&opinion)),
+        ];
+        let mut board = self.world.health().lock();
+        for (key, document) in documents {
+            board.apply(&key, Some(&document), 0).unwrap();
+        }
+    }
+
     /// A public zone `example.com` of the id `Z1` with these records besides its SOA and NS.
     pub fn new(records: Value) -> Lab {
         let mut lab = Lab::empty();

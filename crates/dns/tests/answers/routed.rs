@@ -28,7 +28,7 @@ fn checked(set: Value, check: Option<&str>) -> Value {
 
 fn sicken(lab: &Lab, checks: &[&str], is_healthy: bool) {
     for check in checks {
-        lab.world.health().cell(check).set(is_healthy, "it says so");
+        lab.set_health(check, is_healthy);
     }
 }
 
@@ -349,7 +349,7 @@ fn explanations_tell_who_was_unhealthy_and_why() {
     assert_eq!(candidate("PRIMARY")["verdict"], "unhealthy");
     assert_eq!(
         candidate("PRIMARY")["health"],
-        "one is unhealthy: it says so"
+        "one is unhealthy: 0 of 1 checkers see it healthy (18 % rule): it says so"
     );
     assert_eq!(candidate("SECONDARY")["verdict"], "chosen");
 }
