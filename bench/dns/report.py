@@ -22,7 +22,8 @@ BYTES_PER_RECORD_MAX = 300
 
 def versions(root):
     return {
-        "Warmfront": "commit " + _output(r"(\w+)", "git", "-C", root, "rev-parse", "--short", "HEAD"),
+        "Warmfront": "commit " + _output(r"(\w+)", "git", "-C", root, "rev-parse", "--short",
+                                         "HEAD"),
         "Knot": _output(r"([\d.]+)", "/usr/sbin/knotd", "--version"),
         "NSD": _output(r"([\d.]+)", "/usr/sbin/nsd", "-v"),
         "dnsperf": _output(r"Version ([\d.]+)", "dnsperf", "-h"),
@@ -43,7 +44,8 @@ cores, {about["memory"]}; {about["system"]}, {about["kernel"]}; {programs}. Medi
 def _bars(results):
     lines = ["| bar | at most | measured | |", "| --- | --- | --- | --- |"]
     for what, row, other, allowed in BARS:
-        figures = [results["rows"].get(scenario, {}).get(server) for scenario, server in (row, other)]
+        figures = [results["rows"].get(scenario, {}).get(server)
+                   for scenario, server in (row, other)]
         if all(figures):
             ratio = figures[0]["cpu_us"] / figures[1]["cpu_us"]
             lines.append(f"| CPU per query, {what} | {allowed:g} × | {ratio:.2f} × | "

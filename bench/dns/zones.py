@@ -33,7 +33,7 @@ def write_routed(path):
     """Groups by policy, as record sets of Route 53, one a line."""
     base = [
         _record_set(ROUTED, "NS", ["ns1.routed.example.", "ns2.routed.example."]),
-        _record_set(ROUTED, "SOA", ["ns1.routed.example. h.routed.example. 1 7200 900 1209600 86400"]),
+        _record_set(ROUTED, "SOA", [f"ns1.{ROUTED}. h.{ROUTED}. 1 7200 900 1209600 86400"]),
     ]
     with open(path, "w") as file:
         for record_set in base + [member for n in range(GROUPS) for member in _groups(n)]:

@@ -30,10 +30,11 @@ def has_two_options(query, ours, knot, nsd):
 
 
 DELIBERATE = [
-    (is_refused_transfer, "A transfer by UDP is REFUSED as transfers are that are not allowed; Knot "
-                          "and NSD say NOTIMP or NOTAUTH."),
-    (is_refused_class, "Class ANY is REFUSED as every class but IN; Knot and NSD answer as for IN."),
-    (is_unreadable, "A question that cannot be read is a FORMERR of a header alone; Knot and NSD are "
-                    "silent about some."),
+    (is_refused_transfer, "A transfer by UDP is REFUSED as transfers are that are not allowed; "
+                          "Knot and NSD say NOTIMP or NOTAUTH."),
+    (is_refused_class, "Class ANY is REFUSED as every class but IN; Knot and NSD answer as for "
+                       "IN."),
+    (is_unreadable, "A question that cannot be read is a FORMERR of a header alone; Knot and NSD "
+                    "are silent about some."),
     (has_two_options, "Two OPT records are a FORMERR with one; Knot's and NSD's have none."),
 ]

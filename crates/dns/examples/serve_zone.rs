@@ -222,14 +222,13 @@ fn invented_geo() -> Outcome<geo::Geo> {
     let mut database = DatabaseWriter::v4_only(24);
     for network in 0x0100..0xe000_u32 {
         let (country, continent, latitude, longitude) = COUNTRIES[network as usize % 8];
-        let code = |name, code| (name, Datum::Map(vec![(name_of(name), Datum::text(code))]));
         let location = vec![
             ("latitude", Datum::Double(latitude)),
             ("longitude", Datum::Double(longitude)),
         ];
         let datum = Datum::Map(vec![
-            code("country", country),
-            code("continent", continent),
+            ("country", coded("iso_code", country)),
+            ("continent", coded("code", continent)),
             ("location", Datum::Map(location)),
         ]);
         let address = IpAddr::V4(Ipv4Addr::from(network << 16));
@@ -238,9 +237,6 @@ fn invented_geo() -> Outcome<geo::Geo> {
     Ok(geo::Geo::compile(&database.finish())?)
 }
 
-fn name_of(part: &str) -> &'static str {
-    match part {
-        "continent" => "code",
-        _ => "iso_code",
-    }
+fn coded(name: &'static str, code: &str) -> Datum {
+    Datum::Map(vec![(name, Datum::text(code))])
 }

@@ -1,7 +1,7 @@
 //! Query logs (spec §17): a line for each query of a zone that wants it.
 //!
 //! ```text
-//! 1.0 2017-12-13T08:16:02.130Z Z123412341234 example.com A NOERROR UDP FRA6 192.0.2.1 198.51.100.0/24
+//! 1.0 2017-12-13T08:16:02.130Z Z12341234 example.com A NOERROR UDP FRA6 192.0.2.1 198.51.100.0/24
 //! ```
 //!
 //! Version, time, zone, name without its dot, type, code, transport, this PoP, the resolver, and
