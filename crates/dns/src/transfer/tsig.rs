@@ -109,16 +109,16 @@ impl TransferKeys {
             has_algorithm && tsig.key_name.eq_ignore_ascii_case(key.name.wire())
         });
         let Some(key) = key else {
-            return Verdict::Refused(TsigError::BadKey);
+            return Verdict::Refused(TsigError::Key);
         };
         // In full, or not at all: no client of today shortens it.
         let whole = key.secret.algorithm().digest_algorithm().output_len();
         if tsig.mac.len() < whole {
-            return Verdict::Refused(TsigError::BadTrunc);
+            return Verdict::Refused(TsigError::Shortened);
         }
         let signed = tsig.signed(request.message, key);
         if hmac::verify(&key.secret, &signed, tsig.mac).is_err() {
-            return Verdict::Refused(TsigError::BadSig);
+            return Verdict::Refused(TsigError::Signature);
         }
         let mut signing = Signing {
             key: Arc::clone(key),
@@ -168,10 +168,14 @@ pub(super) enum Verdict {
 /// Why a signature is refused (§3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TsigError {
-    BadSig = 16,
-    BadKey = 17,
-    BadTime = 18,
-    BadTrunc = 22,
+    /// BADSIG.
+    Signature = 16,
+    /// BADKEY.
+    Key = 17,
+    /// BADTIME.
+    Time = 18,
+    /// BADTRUNC.
+    Shortened = 22,
 }
 
 /// A TSIG record of a request.
@@ -293,7 +297,7 @@ impl Signing {
         let (time_secs, fudge_secs) = self.late.unwrap_or((now_secs, FUDGE_SECS));
         let mut rest = vec![0; 4];
         if self.late.is_some() {
-            rest[..2].copy_from_slice(&(TsigError::BadTime as u16).to_be_bytes());
+            rest[..2].copy_from_slice(&(TsigError::Time as u16).to_be_bytes());
             rest[3] = 6;
             rest.extend_from_slice(&now_secs.to_be_bytes()[2..]);
         }
@@ -365,8 +369,8 @@ pub(super) mod tests {
     fn verdict(keys: &TransferKeys, message: &[u8], now: u64) -> &'static str {
         match keys.verify(&Request::read(message).unwrap(), now) {
             Verdict::Unsigned => "unsigned",
-            Verdict::Refused(TsigError::BadKey) => "key",
-            Verdict::Refused(TsigError::BadSig) => "signature",
+            Verdict::Refused(TsigError::Key) => "key",
+            Verdict::Refused(TsigError::Signature) => "signature",
             Verdict::Refused(_) => "length",
             Verdict::Late(_) => "late",
             Verdict::Signed(_) => "signed",
