@@ -1,5 +1,7 @@
 //! The sockets, with a real engine behind them: what a client sees of them.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
