@@ -83,9 +83,7 @@ impl<E: Entry> Table<E> {
         let at = position(&self.chunks[chunk][place].slots, tag, is_it)?;
         let bucket = &mut Arc::make_mut(&mut self.chunks[chunk])[place];
         let mut entries = bucket.take();
-        let slots_before = entries.len();
         let removed = entries[at].take();
-        debug_assert!(slots_before > at);
         *bucket = Bucket::of(entries.into_iter().flatten().collect());
         self.entries -= 1;
         removed
@@ -111,14 +109,14 @@ impl<E: Entry> Table<E> {
     /// Adds a bucket, and moves to it what belongs there.
     fn split(&mut self) {
         let added = self.buckets;
-        let from = added - added.next_power_of_two() / if added.is_power_of_two() { 1 } else { 2 };
-        let bit = (added - from) as u32;
+        let bit = 1 << added.ilog2();
+        let from = added - bit;
         let chunk = Arc::make_mut(&mut self.chunks[from / CHUNK_BUCKETS]);
         let entries = chunk[from % CHUNK_BUCKETS].take();
         let (moved, kept): (Vec<E>, Vec<E>) = entries
             .into_iter()
             .flatten()
-            .partition(|entry| entry.tag() & bit != 0);
+            .partition(|entry| entry.tag() as usize & bit != 0);
         chunk[from % CHUNK_BUCKETS] = Bucket::of(kept);
         self.push(Bucket::of(moved));
     }

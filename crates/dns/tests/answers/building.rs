@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use shapes::route53::ResourceRecordSet;
 
@@ -220,5 +221,80 @@ fn thousands_of_names_are_found_after_thousands_of_changes() {
     for place in 0..8000 {
         let reply = lab.ask(&format!("{} A", name(place)));
         assert_eq!(reply.data().len(), usize::from(place % 5 != 0), "{place}");
+    }
+}
+
+/// A change of one record set: its name, its type, and what it says; nothing if it goes.
+type Change = (&'static str, &'static str, Option<Option<u8>>);
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let names = prop::sample::select(vec![
+        "a", "b.a", "c.b.a", "*.a", "*.b.a", "d.c.b.a", "e", "*.e", "x.y.e",
+    ]);
+    let types = prop::sample::select(vec!["A", "NS", "CNAME"]);
+    // A simple record set, or the member of a group of that name.
+    let says = prop::option::of(prop::option::of(0_u8..3));
+    prop::collection::vec((names, types, says), 1..40)
+}
+
+fn record(name: &str, record_type: &str, member: Option<u8>) -> (String, ResourceRecordSet) {
+    let name = format!("{name}.example.com");
+    let value = match record_type {
+        "A" => "192.0.2.1",
+        _ => "e.example.com",
+    };
+    let member = member.filter(|_| record_type == "A");
+    let mut set = values(&name, record_type, 60, &[value]);
+    let identifier = member.map(|member| member.to_string());
+    if let Some(identifier) = &identifier {
+        set = with(set, json!({"SetIdentifier": identifier, "Weight": 1}));
+    }
+    let key = key(&name, record_type, identifier.as_deref());
+    (key, sets(set).remove(0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// However a world came to be, it answers as one that was made of its documents at once.
+    #[test]
+    fn a_world_of_many_changes_is_as_one_made_at_once(changes in changes()) {
+        let mut lab = Lab::new(json!([]));
+        let mut all = BTreeMap::new();
+        for chunk in changes.chunks(3) {
+            lab.build(|builder| {
+                for (name, record_type, says) in chunk {
+                    let (key, set) = record(name, record_type, says.flatten());
+                    match says {
+                        Some(_) => {
+                            builder.put_record("Z1", &set, 1);
+                            all.insert(key, set);
+                        }
+                        None => {
+                            builder.delete_record(&key);
+                            all.remove(&key);
+                        }
+                    }
+                }
+            });
+            prop_assert_eq!(&lab.refusals, &[]);
+        }
+        // Of a name and type that is both, the group answers: as many changes can come in between.
+        let mut anew = Lab::new(json!([]));
+        anew.build(|builder| {
+            for set in all.values().rev() {
+                builder.put_record("Z1", set, 1);
+            }
+        });
+        let found = documents(&lab);
+        let keys: Vec<&String> = found.keys().filter(|key| !key.contains("example. ")).collect();
+        prop_assert_eq!(keys, all.keys().collect::<Vec<_>>());
+        for name in ["a", "b.a", "q.b.a", "d.c.b.a", "q.a", "e", "y.e", "x.y.e", "q.e", "n"] {
+            for record_type in ["A", "NS", "CNAME"] {
+                let question = format!("{name}.example.com {record_type}");
+                let (one, other) = (lab.ask(&question), anew.ask(&question));
+                prop_assert_eq!(one.bytes[2..].to_vec(), other.bytes[2..].to_vec(), "{}", question);
+            }
+        }
     }
 }
