@@ -24,10 +24,12 @@ CONFIGURATIONS = HERE / "configurations"
 COMMAND_SECS_MAX = 300
 PLUGINS = [Path("/opt/tf-plugins"), Path("/usr/local/share/tf-plugins"), Path("~/tf-plugins")]
 
-# What import ids are, where they are not in `id`.
+# What import ids are made of, where that is not `id` alone.
 IMPORT_IDS = {
-    "aws_cloudfront_key_value_store": "name",
-    "aws_cloudfrontkeyvaluestore_keys_exclusive": "key_value_store_arn",
+    "aws_cloudfront_key_value_store": "{name}",
+    "aws_cloudfrontkeyvaluestore_keys_exclusive": "{key_value_store_arn}",
+    "aws_route53_records_exclusive": "{zone_id}",
+    "aws_route53_traffic_policy": "{id}/{version}",
 }
 
 PAGES = {
@@ -152,7 +154,7 @@ class Resource:
 
     @property
     def import_id(self):
-        return self.attributes[IMPORT_IDS.get(self.type, "id")]
+        return IMPORT_IDS.get(self.type, "{id}").format_map(self.attributes)
 
 
 class Case(unittest.TestCase):
@@ -258,9 +260,9 @@ class Case(unittest.TestCase):
             compared += 1
         self.assertGreater(compared, 0)
 
-    def import_all(self, functions=0, **variables):
-        """Imports everything into another state. The provider does not read of functions whether
-        they are to be published, so that it changes those once."""
+    def import_all(self, changes=0, **variables):
+        """Imports everything into another state. What the provider wants to know of a resource and
+        the API does not tell, as whether a function is to be published, it changes once."""
         other = self.workspace("imported")
         other.init_like(self.terraform)
         blocks = [
@@ -270,11 +272,11 @@ class Case(unittest.TestCase):
         ]
         (other.directory / "imports.tf").write_text("".join(blocks))
         self.assertIn(
-            f"Resources: {len(blocks)} imported, 0 added, {functions} changed, 0 destroyed",
+            f"Resources: {len(blocks)} imported, 0 added, {changes} changed, 0 destroyed",
             other.apply(**variables),
         )
         # Without changes, what was imported is as it is configured: that was the plan.
-        if functions:
+        if changes:
             self.assert_nothing_to_do(other, **variables)
 
     def destroy_all(self, *lists, **variables):

@@ -58,7 +58,7 @@ class Distribution(case.Case):
         self.assert_nothing_to_do(changed=True)
 
     def test_5_everything_can_be_imported(self):
-        self.import_all(functions=1, changed=True)
+        self.import_all(changes=1, changed=True)
 
     def test_6_destroy_leaves_nothing_and_viewers_see_nothing(self):
         self.destroy_all(

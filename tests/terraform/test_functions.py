@@ -21,7 +21,7 @@ class Functions(case.Case):
         self.assert_nothing_to_do(changed=True)
 
     def test_4_everything_can_be_imported(self):
-        self.import_all(functions=1, changed=True)
+        self.import_all(changes=1, changed=True)
 
     def test_5_destroy_leaves_nothing(self):
         self.destroy_all("function", "key-value-store", changed=True)

@@ -25,6 +25,7 @@ provider "aws" {
     # The SDK puts the account's id in front of the host.
     cloudfrontkeyvaluestore = "http://localhost:${var.api_port}"
     iam                     = "http://127.0.0.1:${var.api_port}"
+    route53                 = "http://127.0.0.1:${var.api_port}"
     sts                     = "http://127.0.0.1:${var.api_port}"
   }
 }
