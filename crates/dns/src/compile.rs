@@ -51,6 +51,10 @@ pub struct Builder {
     /// Log groups by zone.
     logs: BTreeMap<String, Option<Arc<str>>>,
     scratch: Box<Hashed>,
+    /// See [`Builder::is_of`].
+    revision: u64,
+    /// Zones that are new, or of which something is gone.
+    touched: BTreeSet<String>,
 }
 
 /// All record sets of a name and type of a zone.
@@ -78,7 +82,14 @@ impl Builder {
             collections: BTreeSet::new(),
             logs: BTreeMap::new(),
             scratch: Box::default(),
+            revision: 0,
+            touched: BTreeSet::new(),
         }
+    }
+
+    /// All that it is told is of this revision of the store at most: what is gone has no other.
+    pub fn is_of(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
     }
 
     /// Ends: the next world, and the documents that are not in it.
@@ -90,6 +101,12 @@ impl Builder {
         for (zone, log_group) in std::mem::take(&mut self.logs) {
             if let Some(zone) = self.zone_mut(&zone) {
                 zone.query_log = log_group;
+            }
+        }
+        for zone in std::mem::take(&mut self.touched) {
+            let revision = self.revision;
+            if let Some(zone) = self.zone_mut(&zone) {
+                zone.modified = zone.modified.max(revision);
             }
         }
         for (zone, changes) in std::mem::take(&mut self.waiting) {
@@ -320,6 +337,7 @@ impl Builder {
             return;
         }
         self.remove_zone(id);
+        self.touched.insert(id.to_owned());
         self.insert_zone(Arc::new(Zone {
             id: id.into(),
             apex_hash: self.world.hasher.name(apex.wire()),
@@ -335,6 +353,7 @@ impl Builder {
             wildcards: 0,
             routed: 0,
             records: 0,
+            modified: 0,
         }));
     }
 
@@ -378,6 +397,13 @@ impl Builder {
             return;
         }
         scratch.set(&hasher, name.wire());
+        let is_gone = match &change {
+            Change::Put(record) => {
+                zone.modified = zone.modified.max(record.modified);
+                false
+            }
+            Change::Delete { .. } => true,
+        };
         let (name, record_type, is_unsettled) = zone.change(&scratch, |node| match change {
             Change::Put(record) => {
                 let is_unsettled = put(node, &record);
@@ -398,6 +424,9 @@ impl Builder {
         if is_unsettled {
             let wire = name.wire().to_vec();
             self.unsettled.insert((id.to_owned(), wire, record_type));
+        }
+        if is_gone {
+            self.touched.insert(id.to_owned());
         }
         self.scratch = scratch;
     }

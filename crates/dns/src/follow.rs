@@ -101,6 +101,7 @@ impl Follower {
             store,
             watch: None,
             is_unsaved: false,
+            saving: None,
         };
         let thread = std::thread::Builder::new().name("dns-follow".into());
         let thread = thread.spawn(move || {
@@ -130,6 +131,8 @@ struct Task {
     /// Changes after the copy's revision, while it is known that the copy is one of this store.
     watch: Option<Box<dyn Watch>>,
     is_unsaved: bool,
+    /// The copy on its way to the disk, which takes seconds if it is large.
+    saving: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// What the loop of a task was woken by.
@@ -152,7 +155,9 @@ impl Task {
         }
         pops.abort();
         elsewhere.abort();
+        self.finish_saving();
         self.save();
+        self.finish_saving();
         presence.end().await;
     }
 
@@ -160,26 +165,21 @@ impl Task {
         let mut saves = tokio::time::interval(limits::COPY_INTERVAL);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let event = if self.watch.is_none() {
+            let is_unsaved = self.is_unsaved;
+            let event = match self.watch.as_mut() {
                 // To catch up is not broken off: a list would begin again each time.
-                match self.catch_up().await {
+                None => match self.catch_up().await {
                     Ok(()) => {
                         presence.say(Some(self.copy.revision().0), self.copy.refused());
                         continue;
                     }
                     Err(error) => Event::Changes(Err(error)),
-                }
-            } else {
-                let is_unsaved = self.is_unsaved;
-                let watch = self
-                    .watch
-                    .as_mut()
-                    .expect("it is there, or caught up first");
-                tokio::select! {
+                },
+                Some(watch) => tokio::select! {
                     changes = watch.next() => Event::Changes(changes),
                     Some(surroundings) = told.recv() => Event::Surroundings(surroundings),
                     _ = saves.tick(), if is_unsaved => Event::Save,
-                }
+                },
             };
             match event {
                 Event::Changes(Ok(batches)) => {
@@ -269,13 +269,38 @@ impl Task {
         self.world.store(Arc::new(world));
     }
 
+    /// Has the copy written to disk by a thread of its own, unless the last one is still on its way.
     fn save(&mut self) {
+        if self
+            .saving
+            .as_ref()
+            .is_some_and(|saving| !saving.is_finished())
+        {
+            return;
+        }
+        self.finish_saving();
         if !std::mem::take(&mut self.is_unsaved) {
             return;
         }
-        if let Err(error) = self.copy.save(&self.world.load()) {
-            tracing::error!(%error, "the name server's copy of its store is not saved");
-            self.is_unsaved = true;
+        let (copy, world) = (self.copy.clone(), self.world.load_full());
+        let thread = std::thread::Builder::new().name("dns-copy".into());
+        match thread.spawn(move || copy.save(&world)) {
+            Ok(saving) => self.saving = Some(saving),
+            Err(error) => self.note_unsaved(&error),
         }
+    }
+
+    /// Waits until what is on its way to the disk is there.
+    fn finish_saving(&mut self) {
+        let saved = self.saving.take().map(JoinHandle::join);
+        // What a panicking thread had to say, it said.
+        if let Some(Ok(Err(error))) = saved {
+            self.note_unsaved(&error);
+        }
+    }
+
+    fn note_unsaved(&mut self, error: &io::Error) {
+        tracing::error!(%error, "the name server's copy of its store is not saved");
+        self.is_unsaved = true;
     }
 }

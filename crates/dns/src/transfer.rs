@@ -283,10 +283,8 @@ fn reason_to_stay(zone: &Zone) -> Option<&'static str> {
 /// The serial that secondaries see: the store's revision of the zone's last change. Route 53's own
 /// never changes (spec §16), and they would never look for news.
 pub fn serial(zone: &Zone) -> u32 {
-    let sets = zone.nodes.iter().flat_map(Node::simple_sets);
-    let last = sets.map(|set| set.modified).max().unwrap_or_default();
     // Serials go around (RFC 1982).
-    last as u32
+    zone.modified as u32
 }
 
 /// The zone's SOA record with that serial.
@@ -356,8 +354,12 @@ mod tests {
         serde_json::from_value(form).unwrap()
     }
 
-    /// The zone example.com with these record sets, each of the revision of its place from 10 on.
     fn zone(sets: &[ResourceRecordSet]) -> Arc<Zone> {
+        Arc::clone(world(sets).zone("Z1").unwrap())
+    }
+
+    /// The zone example.com with these record sets, each of the revision of its place from 10 on.
+    fn world(sets: &[ResourceRecordSet]) -> World {
         let mut builder = Builder::new(&World::empty(1, Settings::default()));
         let config = ZoneDocument {
             name: "example.com.".to_owned(),
@@ -384,7 +386,7 @@ mod tests {
         }
         let (world, refusals) = builder.finish();
         assert!(refusals.is_empty(), "{refusals:?}");
-        Arc::clone(world.zone("Z1").unwrap())
+        world
     }
 
     fn soa() -> ResourceRecordSet {
@@ -453,6 +455,21 @@ mod tests {
         ] {
             assert!(answers.contains(&expected), "{expected:?}");
         }
+    }
+
+    #[test]
+    fn what_is_gone_makes_the_serial_grow_too() {
+        let before = world(&[soa(), record_set("www.example.com.", "A", &["192.0.2.1"])]);
+        assert_eq!(serial(before.zone("Z1").unwrap()), 11);
+        let mut builder = Builder::new(&before);
+        builder.delete_record("route53/record/Z1/com.example.www. A");
+        builder.is_of(20);
+        let (after, _) = builder.finish();
+        assert_eq!(serial(after.zone("Z1").unwrap()), 20);
+        // What else happens in the store is not the zone's.
+        let mut builder = Builder::new(&after);
+        builder.is_of(30);
+        assert_eq!(serial(builder.finish().0.zone("Z1").unwrap()), 20);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Zone {
     pub(crate) routed: usize,
     /// How many record sets there are.
     pub(crate) records: usize,
+    /// The store's revision of its last change, or a later one at which it was the same.
+    pub(crate) modified: u64,
 }
 
 /// What a zone's answers are signed with.

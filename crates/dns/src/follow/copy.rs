@@ -20,6 +20,7 @@ use crate::query_log::QueryLog;
 use crate::world::World;
 
 /// A copy of the store: the documents that are no record sets, and what it is a copy of.
+#[derive(Clone)]
 pub(super) struct Copy {
     path: PathBuf,
     head: Head,
@@ -174,6 +175,7 @@ impl Copy {
     /// Gives zones the keys that belong to them, and the log its zones, now that all changes of a
     /// batch are here.
     pub fn settle(&mut self, builder: &mut Builder) {
+        builder.is_of(self.head.revision.0);
         if std::mem::take(&mut self.has_other_logs) {
             self.tell_log();
         }
