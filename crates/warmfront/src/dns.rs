@@ -169,15 +169,15 @@ fn write_location(location: Option<&Location>, out: &mut String) {
         words.push(format!("{north:.1}, {east:.1}"));
     }
     words.extend(location.cidr_location.clone());
-    if words.is_empty() {
-        words.push("not known".to_owned());
-    }
-    let _ = writeln!(
-        out,
-        "client       {} (by {})",
-        words.join(" "),
-        location.source
-    );
+    let _ = match words.is_empty() {
+        true => writeln!(out, "client       not known where"),
+        false => writeln!(
+            out,
+            "client       {} (by {})",
+            words.join(" "),
+            location.source
+        ),
+    };
 }
 
 fn write_candidates(what: &str, candidates: &[Candidate], out: &mut String) {
