@@ -435,6 +435,33 @@ class RecordSets(Route53Case):
         self.change(zone, *sent, action="DELETE")
         self.assertEqual(self.names(zone), [f"{name}. NS", f"{name}. SOA"])
 
+    def test_a_record_set_becomes_one_of_another_kind_and_is_answered_so(self):
+        zone, name = self.zone()
+        www, other = f"www.{name}", f"*.w.{name}"
+        self.change(zone, record_set(other, "A", "192.0.2.1", ttl=30))
+        simple = record_set(www, "A", "192.0.2.2")
+        alias = record_set(www, "A", AliasTarget={
+            "HostedZoneId": zone, "DNSName": other, "EvaluateTargetHealth": True})
+        weighted = record_set(www, "A", "192.0.2.3", SetIdentifier="a", Weight=1)
+        cname = record_set(www, "CNAME", f"x.w.{name}")
+        chain = sorted([f"x.w.{name}.", "192.0.2.1"])
+        last = None
+        for kind, values, ttl in (
+            (simple, ["192.0.2.2"], 60), (alias, ["192.0.2.1"], 30), (simple, ["192.0.2.2"], 60),
+            (weighted, ["192.0.2.3"], 60), (cname, chain, 60), (alias, ["192.0.2.1"], 30),
+        ):
+            # What has another type or identifier goes in the same batch.
+            batch = [{"Action": "DELETE", "ResourceRecordSet": last}] if last else []
+            batch.append({"Action": "CREATE", "ResourceRecordSet": kind})
+            made = self.route53.change_resource_record_sets(
+                HostedZoneId=zone, ChangeBatch={"Changes": batch})
+            self.await_in_sync(made["ChangeInfo"]["Id"])
+            answer = self.ask(www)
+            self.assertEqual((answer.values(), answer.ttls[0]), (values, ttl))
+            last = kind
+        self.change(zone, simple)
+        self.assertEqual(self.ask(www).values(), ["192.0.2.2"])
+
     def test_no_batch_touches_what_is_protected(self):
         zone, name = self.zone()
         www = record_set(f"www.{name}", "A", "192.0.2.1")
@@ -639,6 +666,33 @@ class Others(Route53Case):
             return told["State"] == "Applied"
 
         processes.eventually(f"{instance} to be applied", is_applied)
+
+    def test_the_rules_of_a_traffic_policy_choose_what_is_answered(self):
+        zone, apex = self.zone()
+        document = json.dumps({
+            "AWSPolicyFormatVersion": "2015-10-01", "RecordType": "A", "StartRule": "place",
+            "Endpoints": {f"e{number}": {"Type": "value", "Value": f"192.0.2.{number}"}
+                          for number in range(1, 5)},
+            "Rules": {
+                "place": {"RuleType": "geo", "Locations": [
+                    {"Country": "KR", "EndpointReference": "e4"},
+                    {"IsDefault": True, "RuleReference": "health"}]},
+                "health": {
+                    "RuleType": "failover",
+                    "Primary": {"EndpointReference": "e1", "HealthCheck": self.health_check(
+                        Inverted=True)},
+                    "Secondary": {"RuleReference": "both"}},
+                "both": {"RuleType": "multivalue", "Items": [
+                    {"EndpointReference": "e2"}, {"EndpointReference": "e3"}]},
+            }})
+        made = self.route53.create_traffic_policy(Name=unique("p"), Document=document)
+        instance = self.route53.create_traffic_policy_instance(
+            HostedZoneId=zone, Name=f"www.{apex}", TTL=60,
+            TrafficPolicyId=made["TrafficPolicy"]["Id"], TrafficPolicyVersion=1)
+        self.await_applied(instance["TrafficPolicyInstance"]["Id"])
+        # Disabled and inverted, a check fails: the primary is none.
+        self.await_answer(["192.0.2.2", "192.0.2.3"], f"www.{apex}")
+        self.route53.delete_traffic_policy_instance(Id=instance["TrafficPolicyInstance"]["Id"])
 
     def test_traffic_policies_are_listed_a_page_at_a_time(self):
         made = {self.route53.create_traffic_policy(
