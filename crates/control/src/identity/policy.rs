@@ -75,8 +75,12 @@ const READING: &[&str] = &[
     "cloudtrail:LookupEvents",
     "iam:Get*",
     "iam:List*",
+    "route53:Get*",
+    "route53:List*",
+    "route53:TestDNSAnswer",
     "sts:GetCallerIdentity",
     "warmfront:Explain",
+    "warmfront:ExplainDns",
     "warmfront:History",
     "warmfront:List*",
 ];

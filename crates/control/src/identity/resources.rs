@@ -76,6 +76,8 @@ fn of_route53(operation: &Operation, input: &Value) -> Vec<String> {
     let first = segments.next().unwrap_or_default();
     let placeholder = segments.find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let id = placeholder.and_then(|name| text(input, name));
+    let zone = text(input, "HostedZoneId").filter(|id| !id.is_empty());
+    let of_zone = arn("hostedzone", zone.unwrap_or("*"));
     let kind = match first {
         "tags" => {
             let kind = text(input, "ResourceType").unwrap_or("*");
@@ -88,6 +90,13 @@ fn of_route53(operation: &Operation, input: &Value) -> Vec<String> {
                 (None, None) => vec![arn(kind, "*")],
             };
         }
+        // These write records of a zone, log its queries, and share its name servers.
+        "trafficpolicyinstance" if operation.name.starts_with("Create") => {
+            let policy = text(input, "TrafficPolicyId").unwrap_or("*");
+            return vec![of_zone, arn("trafficpolicy", policy)];
+        }
+        "queryloggingconfig" if operation.name.starts_with("Create") => return vec![of_zone],
+        "delegationset" if zone.is_some() => return vec![arn("delegationset", "*"), of_zone],
         "keysigningkey" | "hostedzonelimit" => "hostedzone",
         "reusabledelegationsetlimit" => "delegationset",
         "trafficpolicies" if id.is_some() => "trafficpolicy",
@@ -103,7 +112,7 @@ fn of_route53(operation: &Operation, input: &Value) -> Vec<String> {
         _ => return vec!["*".to_owned()],
     };
     // Where it stands in the body or the query.
-    let id = id.or_else(|| text(input, "HostedZoneId").filter(|_| kind == "hostedzone"));
+    let id = id.or(zone.filter(|_| kind == "hostedzone"));
     match id {
         Some(id) => vec![arn(kind, id)],
         None if operation.name.starts_with("Create") => vec![arn(kind, "*")],
@@ -375,6 +384,31 @@ mod tests {
             ),
         ] {
             assert_eq!(resources(operation, input), [resource], "{operation}");
+        }
+        // What is made in a zone, or out of it, is about the zone too.
+        for (operation, input, expected) in [
+            (
+                "CreateTrafficPolicyInstance",
+                json!({ "HostedZoneId": "Z1", "TrafficPolicyId": "p" }),
+                [":hostedzone/Z1", ":trafficpolicy/p"].as_slice(),
+            ),
+            (
+                "CreateQueryLoggingConfig",
+                json!({ "HostedZoneId": "/hostedzone/Z1" }),
+                &[":hostedzone/Z1"],
+            ),
+            (
+                "CreateReusableDelegationSet",
+                json!({ "HostedZoneId": "Z1" }),
+                &[":delegationset/*", ":hostedzone/Z1"],
+            ),
+            (
+                "CreateReusableDelegationSet",
+                json!({}),
+                &[":delegationset/*"],
+            ),
+        ] {
+            assert_eq!(resources(operation, input), expected, "{operation}");
         }
         let several = json!({ "ResourceType": "hostedzone", "ResourceIds": ["Z1", "Z2"] });
         assert_eq!(
