@@ -185,6 +185,9 @@ impl Control {
         service: &str,
         admitted: &Admitted<'_>,
     ) -> Result<Response<Bytes>, Failure> {
+        if !self.config.is_control && !is_about_the_node(service, admitted) {
+            return Err(not_control().into());
+        }
         match service {
             "cloudfront" => {
                 self.rest(&CLOUDFRONT, service, cloudfront::find, admitted)
@@ -471,6 +474,22 @@ pub(crate) fn not_implemented(operation: &str) -> ApiError {
             501,
             format!("{operation} is not implemented."),
         )
+    }
+}
+
+/// Whether a request is for what every node answers: how it came to an answer of its own.
+fn is_about_the_node(service: &str, admitted: &Admitted<'_>) -> bool {
+    let name = (service == "warmfront").then(|| target(admitted, "Warmfront"));
+    matches!(name, Some(Ok("Explain" | "ExplainDns")))
+}
+
+/// The answer of a node that does not have the role `control` to all else.
+fn not_control() -> ApiError {
+    let message = "This node does not have the role 'control'; ask one that has it. It answers \
+                   `warmfront explain` and `warmfront dns explain`, and nothing else.";
+    ApiError {
+        is_senders_fault: true,
+        ..ApiError::common("NotImplemented", 501, message)
     }
 }
 

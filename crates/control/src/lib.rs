@@ -56,6 +56,9 @@ pub struct ControlConfig {
     pub domain: String,
     /// Whether health checks may be of addresses of private networks, and of this host.
     pub allow_private_health_checks: bool,
+    /// Whether this node has the role `control`. One that does not have it tells of itself alone:
+    /// it answers `Explain` and `ExplainDns`.
+    pub is_control: bool,
 }
 
 /// Says whether edges could serve a distribution. Edges implement it; the API asks before it

@@ -130,6 +130,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         account_id: settings.account_id.clone(),
         domain: settings.domain.clone(),
         allow_private_health_checks: true,
+        is_control: settings.is_control(),
     };
     let local = Arc::new(Local {
         edge: Arc::clone(&edge),

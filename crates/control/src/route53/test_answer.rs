@@ -50,7 +50,8 @@ async fn test(call: &Call<'_>) -> Answer {
         response_code,
         values,
     } = call.control.node.test_answer(&question).ok_or_else(|| {
-        let message = "The node of this API is no name server; ask one that is.";
+        let message = "The node of this API is no name server; ask one that has the roles \
+                       'control' and 'dns', or one with 'dns' by `warmfront dns explain`.";
         ApiError::common("ServiceUnavailable", 503, message)
     })?;
     let nameserver = zone.config.name_servers.into_iter().next();

@@ -1,5 +1,6 @@
 //! What is refused before, or instead of, an operation; over whole signed requests.
 
+use control::ControlConfig;
 use control::identity::AccessKey;
 use serde_json::json;
 
@@ -333,4 +334,88 @@ async fn what_is_not_implemented_is_named() {
     assert_eq!(world.state().await, before);
     // When the last one is implemented, this test has nothing left to say.
     assert!(count > 0);
+}
+
+#[tokio::test]
+async fn who_may_only_read_reads_all_of_route_53_and_changes_nothing() {
+    let world = World::new();
+    let root = world.root().await;
+    let zone = json!({ "Name": "example.com", "CallerReference": "1" });
+    let making = Ask::route53("CreateHostedZone", zone.clone());
+    let made = world.ask(&making, &root).await;
+    let id = made
+        .element("Id")
+        .unwrap()
+        .trim_start_matches("/hostedzone/");
+    let about = json!({ "Id": id });
+    let question = json!({ "HostedZoneId": id, "RecordName": "example.com", "RecordType": "A" });
+    let reader = world.key(&root, "reader", json!("read-only")).await;
+    let before = world.state().await;
+    for (operation, input) in [
+        ("GetHostedZone", &about),
+        ("ListHostedZones", &json!({})),
+        ("TestDNSAnswer", &question),
+    ] {
+        let told = world
+            .ask(&Ask::route53(operation, input.clone()), &reader)
+            .await;
+        assert_eq!(told.status, 200, "{operation}: {}", told.text);
+    }
+    let told = world
+        .ask(&Ask::json("warmfront", "ExplainDns", json!({})), &reader)
+        .await;
+    assert_eq!(told.error(), (409, "NoNameServerHere".to_owned()));
+    assert_eq!(world.state().await, before);
+    for key in [
+        &reader,
+        &world.key(&root, "clerk", json!("invalidate-only")).await,
+    ] {
+        for (operation, input) in [("DeleteHostedZone", &about), ("CreateHostedZone", &zone)] {
+            let told = world
+                .ask(&Ask::route53(operation, input.clone()), key)
+                .await;
+            assert_eq!(
+                told.error(),
+                (403, "AccessDenied".to_owned()),
+                "{operation}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_the_role_control_tells_of_itself_alone() {
+    let world = World::with_config(ControlConfig {
+        account_id: "123456789012".to_owned(),
+        domain: "cdn.localhost".to_owned(),
+        allow_private_health_checks: true,
+        is_control: false,
+    });
+    let root = world.root().await;
+    let before = world.state().await;
+    let zone = json!({ "Name": "example.com", "CallerReference": "1" });
+    for ask in [
+        create(),
+        list(),
+        Ask::route53("CreateHostedZone", zone),
+        Ask::route53("ListHostedZones", json!({})),
+        Ask::json("warmfront", "ListAccessKeys", json!({})),
+        Ask::json("cloudtrail", "LookupEvents", json!({})),
+        Ask::form("sts", "Action=GetCallerIdentity&Version=2011-06-15"),
+        Ask::form("iam", "Action=GetUser&Version=2010-05-08"),
+    ] {
+        let told = world.ask(&ask, &root).await;
+        assert_eq!(told.error(), (501, "NotImplemented".to_owned()));
+        assert!(told.text.contains("role"), "{}", told.text);
+    }
+    assert_eq!(world.state().await, before);
+    for (operation, code) in [
+        ("Explain", "NoEdgeHere"),
+        ("ExplainDns", "NoNameServerHere"),
+    ] {
+        let told = world
+            .ask(&Ask::json("warmfront", operation, json!({})), &root)
+            .await;
+        assert_eq!(told.error(), (409, code.to_owned()));
+    }
 }

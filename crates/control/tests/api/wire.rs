@@ -5,6 +5,7 @@ use bytes::Bytes;
 use control::identity::{AccessKey, install_root_key, new_root_key};
 use serde_json::{Value, json};
 use shapes::rest;
+use shapes::schema::Service;
 use sigv4::{Algorithm, Dialect, Signer};
 use store::Range;
 
@@ -45,9 +46,18 @@ impl Ask {
 
     /// An operation of CloudFront's, input as the AWS CLI takes it.
     pub fn cloudfront(operation: &str, input: Value) -> Ask {
-        let operation = shapes::cloudfront::SERVICE.operation(operation).unwrap();
+        Ask::rest("cloudfront", &shapes::cloudfront::SERVICE, operation, input)
+    }
+
+    /// An operation of Route 53's.
+    pub fn route53(operation: &str, input: Value) -> Ask {
+        Ask::rest("route53", &shapes::route53::SERVICE, operation, input)
+    }
+
+    fn rest(name: &'static str, model: &'static Service, operation: &str, input: Value) -> Ask {
+        let operation = model.operation(operation).unwrap();
         let request = rest::write_request(operation, &input);
-        let mut ask = Ask::new("cloudfront", request.method, &request.target, "");
+        let mut ask = Ask::new(name, request.method, &request.target, "");
         ask.headers.extend(request.headers);
         ask.body = request.body;
         ask

@@ -73,6 +73,7 @@ impl World {
             account_id: "123456789012".to_owned(),
             domain: "cdn.localhost".to_owned(),
             allow_private_health_checks: true,
+            is_control: true,
         })
     }
 

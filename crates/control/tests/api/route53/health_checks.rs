@@ -210,6 +210,7 @@ async fn private_endpoints_are_checked_only_where_that_is_allowed() {
         account_id: "123456789012".to_owned(),
         domain: "cdn.localhost".to_owned(),
         allow_private_health_checks: false,
+        is_control: true,
     });
     for address in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fd00::1"] {
         let message = invalid(&world, with(http(), json!({ "IPAddress": address }))).await;
