@@ -3,7 +3,7 @@
 mod record;
 mod routed;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -48,8 +48,6 @@ pub struct Builder {
     unsettled: BTreeSet<Place>,
     /// Collections that are new, changed or gone.
     collections: BTreeSet<String>,
-    /// Log groups by zone.
-    logs: BTreeMap<String, Option<Arc<str>>>,
     scratch: Box<Hashed>,
     /// See [`Builder::is_of`].
     revision: u64,
@@ -80,7 +78,6 @@ impl Builder {
             waiting: HashMap::new(),
             unsettled: BTreeSet::new(),
             collections: BTreeSet::new(),
-            logs: BTreeMap::new(),
             scratch: Box::default(),
             revision: 0,
             touched: BTreeSet::new(),
@@ -97,11 +94,6 @@ impl Builder {
         self.unsettle_users_of_collections();
         for place in std::mem::take(&mut self.unsettled) {
             self.settle(&place);
-        }
-        for (zone, log_group) in std::mem::take(&mut self.logs) {
-            if let Some(zone) = self.zone_mut(&zone) {
-                zone.query_log = log_group;
-            }
         }
         for zone in std::mem::take(&mut self.touched) {
             let revision = self.revision;
@@ -286,7 +278,6 @@ impl Builder {
         self.waiting.clear();
         self.unsettled.clear();
         self.collections.clear();
-        self.logs.clear();
         if let Some(zone) = platform {
             self.insert_zone(zone);
         }
@@ -297,12 +288,6 @@ impl Builder {
         if let Some(zone) = self.zone_mut(zone) {
             zone.keys = keys.map(|keys| Arc::new(Keys::new(keys)));
         }
-    }
-
-    /// A zone's queries are logged to this log group, or to none.
-    pub fn set_query_log(&mut self, zone: &str, log_group_arn: Option<&str>) {
-        self.logs
-            .insert(zone.to_owned(), log_group_arn.map(Arc::from));
     }
 
     fn refuse(&mut self, key: String, message: String) {
@@ -346,7 +331,6 @@ impl Builder {
             number: self.world.numbers.fetch_add(1, Ordering::Relaxed),
             created_ms,
             keys: None,
-            query_log: None,
             vpcs,
             nodes: Table::new(),
             cuts: 0,

@@ -214,6 +214,10 @@ struct Messages<'z> {
 }
 
 impl Transfers for TransferKeys {
+    fn is_secondary(&self, query: &[u8], asker: &Asker) -> bool {
+        is_signed_by(self, query, asker.now_ms / 1_000)
+    }
+
     fn begin<'w>(
         &self,
         zone: &'w Zone,

@@ -31,8 +31,6 @@ pub struct Zone {
     pub(crate) created_ms: u64,
     /// What its answers are signed with.
     pub(crate) keys: Option<Arc<Keys>>,
-    /// Where its queries are logged.
-    pub(crate) query_log: Option<Arc<str>>,
     /// The VPCs that see it; none for a public zone.
     pub(crate) vpcs: Option<Arc<[Arc<str>]>>,
     pub(crate) nodes: Table<Node>,
@@ -101,11 +99,6 @@ impl Zone {
     /// What its answers are signed with, if they are.
     pub fn keys(&self) -> Option<&ZoneKeys> {
         self.keys.as_ref().map(|keys| &keys.keys)
-    }
-
-    /// The log group that its queries are logged to, if they are: its ARN.
-    pub fn query_log(&self) -> Option<&Arc<str>> {
-        self.query_log.as_ref()
     }
 
     /// How many DNSKEY records it has, and these, packed as in nodes.
