@@ -74,7 +74,14 @@ struct Records<'p, 'r> {
 
 impl<'w, N: Narrator> Walk<'_, 'w, '_, N> {
     pub fn run(&mut self) -> Result<End, Stop> {
-        for _ in 0..=CNAMES_MAX {
+        let mut been = [0; CNAMES_MAX + 1];
+        for step in 0..=CNAMES_MAX {
+            let here = self.name.hash(0);
+            if been[..step].contains(&here) {
+                // A circle: each of its records is there, once (RFC 2181 §5).
+                break;
+            }
+            been[step] = here;
             let zone = self.chooser.zone;
             let (node, subject) = match zone.find(&self.chooser.world.hasher, self.name) {
                 Found::Node(node) => {

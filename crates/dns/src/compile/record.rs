@@ -40,9 +40,15 @@ pub(super) struct Values {
 pub(super) fn read(set: &ResourceRecordSet, modified: u64) -> Result<Record, String> {
     let name = Name::parse(&set.name).map_err(|error| format!("Name {:?}: {error}", set.name))?;
     let record_type = record_type(set)?;
-    let is_simple = set.set_identifier.is_none()
-        && set.health_check_id.is_none()
-        && set.resource_records.is_some();
+    // What holds a zone together is looked for where everybody gets it, and nothing is chosen by
+    // its health.
+    let is_chosen_by_health = set.health_check_id.is_some()
+        && !matches!(
+            record_type,
+            RecordType::NS | RecordType::SOA | RecordType::DS
+        );
+    let is_simple =
+        set.set_identifier.is_none() && !is_chosen_by_health && set.resource_records.is_some();
     let form = if is_simple {
         Form::Simple(values(set)?)
     } else {

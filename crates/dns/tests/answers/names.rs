@@ -3,7 +3,7 @@
 use dns::{Category, Transport};
 use serde_json::json;
 
-use crate::lab::{Lab, apex, ask, rcode, sets, values, zone};
+use crate::lab::{Lab, apex, ask, rcode, sets, values, with, zone};
 
 fn lab() -> Lab {
     Lab::new(json!([
@@ -25,8 +25,6 @@ fn lab() -> Lab {
         values("one.example.com", "CNAME", 60, &["two.example.com"]),
         values("out.example.com", "CNAME", 60, &["www.elsewhere.test"]),
         values("gone.example.com", "CNAME", 60, &["missing.example.com"]),
-        values("loop.example.com", "CNAME", 60, &["pool.example.com"]),
-        values("pool.example.com", "CNAME", 60, &["loop.example.com"]),
         values("into.example.com", "CNAME", 60, &["www.child.example.com"]),
         values(
             "mail.example.com",
@@ -212,10 +210,66 @@ fn cnames_are_followed_within_the_zone_and_no_further() {
 }
 
 #[test]
-fn a_loop_of_cnames_ends() {
-    let reply = lab().ask("loop.example.com A");
+fn a_loop_of_cnames_is_answered_once_around() {
+    let mut lab = Lab::new(json!([
+        values("loop.example.com", "CNAME", 60, &["pool.example.com"]),
+        values("pool.example.com", "CNAME", 60, &["loop.example.com"]),
+        values("self.example.com", "CNAME", 60, &["self.example.com"]),
+        values("*.wild.example.com", "CNAME", 60, &["x.wild.example.com"]),
+    ]));
+    for (question, answers) in [
+        ("loop.example.com A", 2),
+        ("self.example.com A", 1),
+        ("y.wild.example.com A", 2),
+    ] {
+        let reply = lab.ask(question);
+        assert_eq!(reply.code(), rcode("NOERROR"), "{question}");
+        assert_eq!(reply.answers().len(), answers, "{question}");
+    }
+}
+
+#[test]
+fn of_a_long_chain_of_cnames_ten_are_followed() {
+    let link = |at: usize| {
+        let (name, target) = (format!("n{at}.example.com"), format!("n{}", at + 1));
+        values(&name, "CNAME", 60, &[&format!("{target}.example.com")])
+    };
+    let reply = Lab::new((0..15).map(link).collect()).ask("n0.example.com A");
     assert_eq!(reply.code(), rcode("NOERROR"));
     assert_eq!(reply.answers().len(), 11);
+}
+
+#[test]
+fn what_holds_a_zone_together_holds_whatever_health_check_it_names() {
+    let ds = format!("1 13 2 {}", "ab".repeat(32));
+    let records = [
+        values("child.example.com", "NS", 60, &["ns.other.test"]),
+        values("child.example.com", "DS", 60, &[&ds]),
+    ];
+    let checked = |set| with(set, json!({"HealthCheckId": "h1"}));
+    let mut lab = Lab::new(records.into_iter().map(checked).collect());
+    let soa = apex("example.com").into_iter().map(|mut set| {
+        set.health_check_id = Some("h1".to_owned());
+        set
+    });
+    let apex: Vec<_> = soa.collect();
+    lab.build(|builder| {
+        for set in &apex {
+            builder.put_record("Z1", set, 8);
+        }
+    });
+    let reply = lab.ask("missing.example.com A");
+    assert_eq!(
+        (reply.code(), reply.authorities()),
+        (rcode("NXDOMAIN"), vec![SOA.to_owned()])
+    );
+    let reply = lab.ask("www.child.example.com A");
+    assert!(!reply.is_authoritative());
+    assert_eq!(
+        reply.authorities(),
+        ["child.example.com. 60 IN NS ns.other.test."]
+    );
+    assert_eq!(lab.ask("child.example.com DS").answers().len(), 1);
 }
 
 #[test]
