@@ -56,6 +56,8 @@ pub struct Elsewhere {
     name: Name,
     resolved: ArcSwapOption<Resolved>,
     asked_ms: AtomicU64,
+    /// When a resolver failed last, before anything was found.
+    failed_ms: AtomicU64,
 }
 
 impl Elsewhere {
@@ -95,6 +97,16 @@ impl Elsewhere {
         self.asked_ms.load(Ordering::Relaxed)
     }
 
+    /// When a resolver had nothing to say last, in milliseconds since 1970; 0 if it never was so.
+    pub(crate) fn failed_ms(&self) -> u64 {
+        self.failed_ms.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a resolver had nothing to say: that there is no address is not known.
+    pub(crate) fn fail(&self, now_ms: u64) {
+        self.failed_ms.store(now_ms, Ordering::Relaxed);
+    }
+
     pub(crate) fn ask(&self, now_ms: u64) {
         // A second's precision is enough, and spares the cores each other's cache lines.
         if now_ms.abs_diff(self.asked_ms.load(Ordering::Relaxed)) >= 1000 {
@@ -115,6 +127,7 @@ impl Elsewheres {
                 name: name.clone(),
                 resolved: ArcSwapOption::empty(),
                 asked_ms: AtomicU64::new(0),
+                failed_ms: AtomicU64::new(0),
             })
         };
         let mut cells = self.0.lock();
