@@ -180,6 +180,8 @@ impl Copy {
             self.tell_log();
         }
         for zone in std::mem::take(&mut self.unsettled) {
+            // Where missing keys are noted: no document need be there that could be put again.
+            self.refused.remove(&resource(ZONE_SIGNING_KEYS, &zone));
             match self.keys(&zone) {
                 Ok(keys) => builder.set_keys(&zone, keys),
                 Err(error) => {
@@ -253,7 +255,108 @@ impl Copy {
 
     /// Writes the copy to its file, whole or not at all.
     pub fn save(&self, world: &World) -> io::Result<()> {
+        let mut head = self.head.clone();
+        let is_record = |key: &String| matches!(parse(key), Some((RECORD, _)));
+        if self.refused.keys().any(is_record) {
+            // They are not in the world. Whoever starts with the copy shall ask for them again: it
+            // may be a version that has a use for them.
+            head.store_id.clear();
+        }
         let documents = self.documents.values().cloned();
-        stream::write(&self.path, &self.head, documents.chain(world.documents()))
+        stream::write(&self.path, &head, documents.chain(world.documents()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use documents::route53::record;
+    use serde_json::json;
+
+    use super::*;
+    use crate::world::Settings;
+
+    fn document(key: String, value: &serde_json::Value) -> Document {
+        Document {
+            key,
+            value: Bytes::from(value.to_string()),
+            created: Revision(1),
+            modified: Revision(1),
+        }
+    }
+
+    fn zone(is_signing: bool) -> Document {
+        let config = Zone {
+            name: "example.com.".to_owned(),
+            caller_reference: "test".to_owned(),
+            comment: None,
+            is_private: false,
+            vpcs: Vec::new(),
+            delegation_set: None,
+            name_servers: Vec::new(),
+            is_signing,
+            accelerated_recovery: None,
+        };
+        let zone = Resource {
+            id: "Z1".to_owned(),
+            etag: String::new(),
+            version: 1,
+            created_ms: 0,
+            modified_ms: 0,
+            domain: None,
+            config,
+        };
+        Document {
+            value: Bytes::from(zone.encode()),
+            ..document(resource(ZONE, "Z1"), &json!(null))
+        }
+    }
+
+    fn address(value: &str) -> Document {
+        let values = json!([{"Value": value}]);
+        let set = json!({
+            "Name": "www.example.com.", "Type": "A", "TTL": 60, "ResourceRecords": values,
+        });
+        document(record("Z1", "com.example.www.", "A", None), &set)
+    }
+
+    fn world() -> World {
+        World::empty(1, Settings::default())
+    }
+
+    fn take(copy: &mut Copy, documents: Vec<Document>) -> World {
+        let mut builder = Builder::new(&world());
+        for document in documents {
+            copy.put(document, &mut builder);
+        }
+        copy.settle(&mut builder);
+        let (world, refusals) = builder.finish();
+        copy.refuse(refusals);
+        world
+    }
+
+    #[test]
+    fn a_copy_without_what_was_refused_is_not_taken_for_the_whole_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("copy");
+        for (value, is_whole) in [("192.0.2.1", true), ("no address", false)] {
+            let mut copy = Copy::empty(path.clone(), None);
+            copy.is_now("store".to_owned(), Revision(5));
+            let saved = take(&mut copy, vec![zone(false), address(value)]);
+            assert_eq!(copy.refused().is_empty(), is_whole);
+            copy.save(&saved).unwrap();
+            let (copy, world) = Copy::open(path.clone(), None, world()).unwrap();
+            assert_eq!(copy.is_of("store"), is_whole, "{value}");
+            assert!(world.zone("Z1").is_some());
+        }
+    }
+
+    #[test]
+    fn keys_that_are_missing_are_no_longer_complained_of_when_they_are_not_needed() {
+        let mut copy = Copy::empty(PathBuf::new(), None);
+        take(&mut copy, vec![zone(true)]);
+        assert_eq!(copy.refused().len(), 1);
+        take(&mut copy, vec![zone(false)]);
+        assert_eq!(copy.refused().len(), 0);
     }
 }
