@@ -109,11 +109,12 @@ impl Kind {
         call: &Call<'_>,
         id: &str,
     ) -> Result<Stored<C>, Failure> {
-        // An id with a slash would be a key of something else.
-        if id.is_empty() || id.contains('/') {
+        let key = self.key(id);
+        // An id with a slash would be a key of something else, and a long one is none at all.
+        let is_key = key.len() <= store::limits::KEY_BYTES_MAX;
+        if id.is_empty() || id.contains('/') || !is_key {
             return Err(self.missing(id));
         }
-        let key = self.key(id);
         let document = call.store().get(&key).await?;
         let document = document.ok_or_else(|| self.missing(id))?;
         Ok(Stored {

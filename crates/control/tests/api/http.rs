@@ -419,3 +419,27 @@ async fn a_node_without_the_role_control_tells_of_itself_alone() {
         assert_eq!(told.error(), (409, code.to_owned()));
     }
 }
+
+#[tokio::test]
+async fn an_id_that_is_too_long_for_any_is_of_nothing() {
+    let world = World::new();
+    let root = world.root().await;
+    let id = "a".repeat(3_000);
+    for (ask, code) in [
+        (
+            Ask::cloudfront("GetCachePolicy", json!({ "Id": id })),
+            "NoSuchCachePolicy",
+        ),
+        (
+            Ask::route53("GetTrafficPolicyInstance", json!({ "Id": id })),
+            "NoSuchTrafficPolicyInstance",
+        ),
+        (
+            Ask::route53("ListCidrBlocks", json!({ "CollectionId": id })),
+            "NoSuchCidrCollectionException",
+        ),
+    ] {
+        let told = world.ask(&ask, &root).await;
+        assert_eq!(told.error(), (404, code.to_owned()));
+    }
+}
