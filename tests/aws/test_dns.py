@@ -223,6 +223,19 @@ class Zones(DnsCase):
         for line in ("wrong:1:", "wrong:2:"):
             self.assertIn(line, refused.stderr)
 
+    def test_an_import_that_is_refused_says_what_is_there_already(self):
+        directory = self.directory("refused")
+        name = f"{unique('z')}.example.com"
+        sets = "".join(f"h{number:03} A 192.0.2.1\n" for number in range(500))
+        (directory / "zone").write_text(
+            f"$ORIGIN {name}.\n$TTL 60\n@ SOA a b 1 2 3 4 5\n{sets}www A 192.0.2.1\nwww CNAME a\n")
+        done = self.server.run("zone", "import", directory / "zone")
+        self.assertEqual(done.returncode, 1)
+        zones = self.route53.list_hosted_zones_by_name(DNSName=name, MaxItems="1")["HostedZones"]
+        zone = zones[0]["Id"].removeprefix("/hostedzone/")
+        self.assertIn("InvalidChangeBatch", done.stderr)
+        self.assertIn(f"500 of 502 record sets are in the hosted zone {zone};", done.stderr)
+
     def test_a_private_zone_is_seen_from_its_network_alone(self):
         inside, name = self.zone(VPC={"VPCRegion": "us-east-1", "VPCId": "vpc-here"})
         self.change(inside, record_set(f"www.{name}", "A", "10.0.0.1"))

@@ -50,6 +50,21 @@ pub enum ZoneError {
     /// Nobody says which zone a file is of.
     #[error("{}: it has no SOA record, and so no name; say --origin NAME", .0.display())]
     NoOrigin(PathBuf),
+    /// A batch is refused, or the server is away.
+    #[error(
+        "{error}\n{done} of {all} record sets are in the hosted zone {id}; they stay. Import the \
+         whole file again, once that is mended"
+    )]
+    Partly {
+        /// What came between.
+        error: ClientError,
+        /// The zone's id.
+        id: String,
+        /// How many record sets were taken.
+        done: usize,
+        /// How many the file has.
+        all: usize,
+    },
     /// There is no such zone.
     #[error("there is no hosted zone {0}; `aws route53 list-hosted-zones` tells those that are")]
     NoZone(String),
@@ -108,8 +123,16 @@ struct Zone {
 fn read(path: &PathBuf, origin: Option<&str>) -> Result<Zone, ZoneError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| {
-        file.take(limits::ZONE_FILE_BYTES_MAX)
-            .read_to_string(&mut text)
+        // One more than is allowed: a part of a file is no zone.
+        file.take(limits::ZONE_FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)?;
+        match text.len() as u64 > limits::ZONE_FILE_BYTES_MAX {
+            true => Err(io::Error::other(format!(
+                "it has more than {} bytes, which are the most",
+                limits::ZONE_FILE_BYTES_MAX
+            ))),
+            false => Ok(()),
+        }
     });
     read.map_err(|error| ZoneError::Read {
         path: path.clone(),
@@ -185,20 +208,29 @@ async fn import(client: &Client, file: Zone) -> Result<Value, ZoneError> {
         }
     };
     let id = text(&zone["Id"]);
+    let bare_id = id.trim_start_matches("/hostedzone/");
     let sets = record_sets(&file);
+    let mut done = 0;
     for batch in batches(&sets) {
         let changes: Vec<Value> = batch
             .iter()
             .map(|set| json!({ "Action": "UPSERT", "ResourceRecordSet": set }))
             .collect();
         let input = json!({ "HostedZoneId": id, "ChangeBatch": { "Changes": changes } });
-        client.route53("ChangeResourceRecordSets", &input).await?;
+        let taken = client.route53("ChangeResourceRecordSets", &input).await;
+        taken.map_err(|error| ZoneError::Partly {
+            error,
+            id: bare_id.to_owned(),
+            done,
+            all: sets.len(),
+        })?;
+        done += batch.len();
     }
     let zone = client
         .route53("GetHostedZone", &json!({ "Id": id }))
         .await?;
     Ok(json!({
-        "Id": id.trim_start_matches("/hostedzone/"),
+        "Id": bare_id,
         "Name": name,
         "RecordSets": sets.len(),
         "NameServers": zone["DelegationSet"]["NameServers"],
@@ -347,6 +379,17 @@ mod tests {
         let sizes: Vec<usize> = batches(&sets).map(<[Value]>::len).collect();
         assert_eq!(sizes, [2, 1, 1, 1]);
         assert_eq!(batches(&[]).count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_and_not_cut() {
+        let path = std::env::temp_dir().join(format!("warmfront-zone-{}", std::process::id()));
+        let file = File::create(&path).unwrap();
+        file.set_len(limits::ZONE_FILE_BYTES_MAX + 1).unwrap();
+        let refused = read(&path, Some("example.com")).err();
+        std::fs::remove_file(&path).unwrap();
+        let message = refused.unwrap().to_string();
+        assert!(message.contains("more than"), "{message}");
     }
 
     #[test]
