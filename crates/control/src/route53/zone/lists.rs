@@ -123,7 +123,9 @@ pub(super) async fn by_vpc(call: &Call<'_>) -> Answer {
     let wanted = vpc::check(Some(&r53::VPC {
         vpc_region: Some(input.vpc_region),
         vpc_id: Some(input.vpc_id),
-    }))?;
+    }))
+    // The model has no InvalidVPCId here.
+    .map_err(|_| invalid_input("VPCId is no id of a VPC."))?;
     let start = match input
         .next_token
         .as_deref()
