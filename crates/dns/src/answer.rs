@@ -221,7 +221,9 @@ impl Responder {
             other => other,
         };
         if query.has_tsig {
-            // Keys are for transfers.
+            // Keys are for transfers; whether a secondary looks for news of the zone is for those to
+            // say who make them.
+            frame.facts.zone = zone;
             return frame.error(rcode::NOTAUTH, out);
         }
         let Some(zone) = zone else {
