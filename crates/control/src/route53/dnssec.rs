@@ -51,7 +51,18 @@ struct Signed {
 
 impl Signed {
     async fn load(call: &Call<'_>, id: &str) -> Result<Signed, Failure> {
-        let zone = zone::load(call, id).await?;
+        let zone = zone::load(call, id).await;
+        let zone = zone.map_err(|failure| match (call.operation.name, failure) {
+            // Their errors are about keys alone (spec §2).
+            (
+                "ActivateKeySigningKey" | "DeactivateKeySigningKey" | "DeleteKeySigningKey",
+                Failure::Api(_),
+            ) => {
+                let message = format!("There is no hosted zone {id}, nor a key of it.");
+                Failure::api(&error::NO_SUCH_KEY_SIGNING_KEY, message)
+            }
+            (_, failure) => failure,
+        })?;
         let id = &zone.resource.id;
         if zone.resource.config.is_private {
             // The one code among these that is not InvalidInput (spec §2).
