@@ -1,4 +1,5 @@
-"""All operations of CloudFront's model: each is answered as the model says, or 501 says which."""
+"""All operations of the models of CloudFront and Route 53: each is answered as its model says, or
+501 says which."""
 
 import re
 
@@ -59,22 +60,23 @@ def snake(name):
     return botocore.xform_name(name)
 
 
-class EveryOperation(AwsCase):
+class EveryOperation:
+    """What is asked of each service that is a class here."""
+
     @classmethod
     def set_up(cls):
         super().set_up()
         session = botocore.session.get_session()
-        cls.model = session.get_service_model("cloudfront")
-        cls.data_model = session.get_service_model("cloudfront-keyvaluestore")
+        cls.model = session.get_service_model(cls.service)
         page = PAGE.read_text().split("\n## ")
-        section = next(part for part in page if part.startswith("CloudFront, 2020-05-31"))
+        section = next(part for part in page if part.startswith(cls.section))
         cls.coverage = dict(re.findall(r"^\| (\w+) \| (served|stored|501) \|", section, re.M))
 
     def setUp(self):
         # Of several connections a failed one would not be noticed.
-        self.raw = self.server.client(max_pool_connections=1)
+        self.raw = self.server.client(self.service, max_pool_connections=1)
         self.answers = {}
-        self.raw.meta.events.register("after-call.cloudfront", self.remember)
+        self.raw.meta.events.register(f"after-call.{self.service}", self.remember)
 
     def remember(self, http_response, parsed, model, **_):
         self.answers[model.name] = (http_response, parsed)
@@ -119,7 +121,7 @@ class EveryOperation(AwsCase):
         return implemented
 
     def test_the_page_of_coverage_tells_of_each_what_it_does(self):
-        self.assertEqual(len(self.model.operation_names), 167)
+        self.assertEqual(len(self.model.operation_names), self.operations)
         self.assertEqual(set(self.coverage), set(self.model.operation_names))
         implemented = self.walk(least)
         said = {name for name, state in self.coverage.items() if state != "501"}
@@ -128,9 +130,18 @@ class EveryOperation(AwsCase):
     def test_all_members_at_once_are_read_and_refused_or_taken(self):
         self.walk(everything)
 
+
+class CloudFront(EveryOperation, AwsCase):
+    service, section, operations = "cloudfront", "CloudFront, 2020-05-31", 167
+
     def test_the_data_of_key_value_stores_is_all_there(self):
         data = client("cloudfront-keyvaluestore", self.server.url, self.server.key)
-        names = self.data_model.operation_names
+        session = botocore.session.get_session()
+        names = session.get_service_model("cloudfront-keyvaluestore").operation_names
         self.assertEqual(len(names), 6)
         for name in names:
             self.assertTrue(hasattr(data, snake(name)))
+
+
+class Route53(EveryOperation, AwsCase):
+    service, section, operations = "route53", "Route 53, 2013-04-01", 74
