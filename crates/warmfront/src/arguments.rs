@@ -37,7 +37,7 @@ pub struct Arguments {
 pub enum Command {
     /// Serve distributions; without any, a demo site that shows what a cache does
     #[command(after_help = SETTINGS_HELP)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Say what is wrong with distributions, and what is unwise, without serving them
     Check(CheckArguments),
     /// Say what would become of a request: site, behavior, cache key, forwarding, lifetime
