@@ -307,7 +307,7 @@ mod tests {
             config,
         };
         Document {
-            value: Bytes::from(zone.encode()),
+            value: zone.encode(),
             ..document(resource(ZONE, "Z1"), &json!(null))
         }
     }
