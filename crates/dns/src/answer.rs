@@ -2,8 +2,8 @@
 //!
 //! [`Responder::respond`] reads the query ([`crate::message`]), finds the zone, and sends a walk
 //! through it (`walk`), which asks for the records that this client gets (`choose`) and writes them
-//! into the caller's buffer. Nothing is allocated and no lock is taken, but for signatures that were
-//! not made before.
+//! into the caller's buffer. Nothing is allocated and no lock is taken, but for signatures that
+//! were not made before.
 
 mod choose;
 pub(crate) mod narrate;
@@ -221,8 +221,8 @@ impl Responder {
             other => other,
         };
         if query.has_tsig {
-            // Keys are for transfers; whether a secondary looks for news of the zone is for those to
-            // say who make them.
+            // Keys are for transfers; whether a secondary looks for news of the zone is for those
+            // to say who make them.
             frame.facts.zone = zone;
             return frame.error(rcode::NOTAUTH, out);
         }

@@ -269,7 +269,7 @@ impl Task {
         self.world.store(Arc::new(world));
     }
 
-    /// Has the copy written to disk by a thread of its own, unless the last one is still on its way.
+    /// Has the copy written to disk by a thread of its own, unless the last is still on its way.
     fn save(&mut self) {
         if self
             .saving

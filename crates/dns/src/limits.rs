@@ -25,12 +25,6 @@ pub const ALIAS_DEPTH_MAX: usize = 10;
 /// aliases may lead to the same groups in many ways. Members beyond count as healthy.
 pub const EVALUATIONS_PER_QUERY_MAX: u32 = 4096;
 
-/// How deep a traffic policy's rules may lie.
-pub const POLICY_DEPTH_MAX: usize = 16;
-
-/// How many rules of a traffic policy are compiled, counted along all ways to them.
-pub const POLICY_RULES_MAX: usize = 1024;
-
 /// The most addresses of a PoP that are answered.
 pub const POP_ADDRESSES_MAX: usize = 8;
 

@@ -118,7 +118,8 @@ impl Directory {
         }
     }
 
-    /// The zone of the longest name that `name` is within, from its `label` on, of those that `sees`.
+    /// The zone of the longest name that `name` is within, from its `label` on, of those that
+    /// `sees`.
     #[inline]
     fn find(&self, name: &Hashed, label: usize, sees: impl Fn(&Zone) -> bool) -> Option<&Zone> {
         let labels = name.labels();
@@ -180,8 +181,8 @@ impl World {
         World { health, ..self }
     }
 
-    /// The state of health checks, the same in all worlds made from one. Answers have a cell of each
-    /// check that they name, and never lock it.
+    /// The state of health checks, the same in all worlds made from one. Answers have a cell of
+    /// each check that they name, and never lock it.
     pub fn health(&self) -> &Arc<Mutex<Board>> {
         &self.health
     }

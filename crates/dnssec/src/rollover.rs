@@ -16,8 +16,9 @@ use crate::key::{KeyError, KeyPair};
 use crate::limits::{ZSK_PUBLISHED_AFTER_MS, ZSK_PUBLISHED_BEFORE_MS, ZSK_SIGNS_MS};
 
 /// Brings a zone's signing keys to where they are at `now_ms` (since 1970): removes one that is
-/// done, makes one that is due. Returns whether anything changed and must be stored. Nothing is ever
-/// due at a certain instant: whoever comes late goes on from there, with the same times in between.
+/// done, makes one that is due. Returns whether anything changed and must be stored. Nothing is
+/// ever due at a certain instant: whoever comes late goes on from there, with the same times in
+/// between.
 pub fn rollover(now_ms: u64, keys: &mut ZoneSigningKeys) -> Result<bool, KeyError> {
     let Some(newest) = keys.keys.last() else {
         keys.keys.push(made(now_ms)?);

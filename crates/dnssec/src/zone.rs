@@ -16,8 +16,8 @@ const CLASS_IN: u16 = 1;
 /// The records of one name and type, as they are answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Rrset<'r, I> {
-    /// The name, in wire form and lower case, at most 255 bytes. What a wildcard stands for is signed by the name that
-    /// was asked for, as if it existed (spec §15).
+    /// The name, in wire form and lower case, at most 255 bytes. What a wildcard stands for is
+    /// signed by the name that was asked for, as if it existed (spec §15).
     pub owner: &'r [u8],
     /// Their type.
     pub record_type: RecordType,

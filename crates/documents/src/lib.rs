@@ -8,6 +8,7 @@
 
 pub mod distribution;
 pub mod keys;
+pub mod limits;
 pub mod managed;
 mod node;
 mod resource;

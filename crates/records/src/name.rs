@@ -48,7 +48,7 @@ impl Name {
     /// Out of a zone file's text, where `\042` is the byte of these three **decimal** digits and
     /// `\.` a dot within a label (RFC 1035 §5.1). The name is taken for a whole one, whether a dot
     /// ends it or not.
-    pub fn parse_master(text: &str) -> Result<Name, NameError> {
+    pub fn parse_in_file(text: &str) -> Result<Name, NameError> {
         Name::read(text, Escapes::Decimal, &[0])
     }
 
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_octal_for_route_53_and_decimal_in_master_files() {
+    fn escapes_are_octal_for_route_53_and_decimal_in_zone_files() {
         assert_eq!(Name::parse("\\052.a").unwrap(), Name::parse("*.a").unwrap());
         assert_eq!(
-            Name::parse_master("\\042.a").unwrap(),
+            Name::parse_in_file("\\042.a").unwrap(),
             Name::parse("*.a").unwrap()
         );
         assert_eq!(Name::parse("*.a").unwrap().to_string(), "\\052.a.");

@@ -54,7 +54,7 @@ pub enum Command {
     History(HistoryArguments),
     /// Make a resource what it was at an earlier revision
     Rollback(RollbackArguments),
-    /// Import hosted zones from master files, and export them
+    /// Import hosted zones from zone files, and export them
     Zone(ZoneArguments),
     /// Say what name servers answer, and why
     Dns(DnsArguments),
@@ -145,7 +145,7 @@ pub struct ZoneArguments {
 /// What to do with zones.
 #[derive(Debug, Subcommand)]
 pub enum ZoneAction {
-    /// Put the records of a master file (RFC 1035) into the hosted zone of its name, which is made
+    /// Put the records of a zone file (RFC 1035) into the hosted zone of its name, which is made
     /// if there is none; other records of the zone stay
     Import {
         /// The file
@@ -155,7 +155,7 @@ pub enum ZoneAction {
         #[arg(long, value_name = "NAME")]
         origin: Option<String>,
     },
-    /// Print a hosted zone as a master file; aliases and routed records become comments
+    /// Print a hosted zone as a zone file; aliases and routed records become comments
     Export {
         /// The zone's name or id
         #[arg(value_name = "ZONE")]

@@ -73,7 +73,7 @@ pub const DNS_RATE_LIMIT_MAX: usize = 1_000_000;
 /// How many there are unless it is configured.
 pub const DNS_RATE_LIMIT_DEFAULT: u32 = 200;
 
-/// Longest master file.
+/// Longest zone file.
 pub const ZONE_FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Most records of a batch of changes, as the API counts them (spec §8.2).

@@ -1,4 +1,4 @@
-//! `warmfront zone`: master files into hosted zones, and back.
+//! `warmfront zone`: zone files into hosted zones, and back.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -139,7 +139,7 @@ fn read(path: &PathBuf, origin: Option<&str>) -> Result<Zone, ZoneError> {
         error,
     })?;
     let apex = match origin {
-        Some(name) => Name::parse_master(name).map_err(|error| ZoneError::Name {
+        Some(name) => Name::parse_in_file(name).map_err(|error| ZoneError::Name {
             name: name.to_owned(),
             error,
         })?,
@@ -318,12 +318,12 @@ async fn export(client: &Client, zone: &str) -> Result<String, ZoneError> {
     // Names and data are bounded, so writing to a text cannot fail.
     let _ = zone_file::write(&apex, &records, &mut file);
     for other in others {
-        file.push_str(&format!("; not of master files: {other}\n"));
+        file.push_str(&format!("; not of zone files: {other}\n"));
     }
     Ok(file)
 }
 
-/// The records of a set that master files can say: no alias, no routing.
+/// The records of a set that zone files can say: no alias, no routing.
 fn plain(set: &Value) -> Option<Vec<Record>> {
     if !set["SetIdentifier"].is_null() {
         return None;
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_routed_is_not_of_master_files() {
+    fn a_set_that_is_routed_is_not_of_zone_files() {
         let set = json!({
             "Name": "a.example.com.", "Type": "A", "TTL": 60, "SetIdentifier": "x", "Weight": 1,
             "ResourceRecords": [{ "Value": "192.0.2.1" }],

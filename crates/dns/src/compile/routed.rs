@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use documents::limits::{RULES_ON_ALL_WAYS_MAX, RULES_ON_ONE_WAY_MAX};
 use documents::route53::{DISTRIBUTIONS_ZONE, TrafficPolicyInstance};
 use documents::traffic_policy::{self, Branch, Endpoint, Tree};
 use records::{Name, RecordType};
@@ -11,7 +12,6 @@ use shapes::route53::{
 };
 
 use super::record::{Values, of_texts, target_name, values};
-use crate::limits::{POLICY_DEPTH_MAX, POLICY_RULES_MAX};
 use crate::world::World;
 use crate::zone::routed::{Choice, Content, Member, Target};
 
@@ -212,10 +212,10 @@ impl Policy<'_> {
 
     fn rule(&mut self, name: &str, depth: usize) -> Result<Choice, String> {
         self.rules += 1;
-        if depth >= POLICY_DEPTH_MAX || self.rules > POLICY_RULES_MAX {
+        if depth >= RULES_ON_ONE_WAY_MAX || self.rules > RULES_ON_ALL_WAYS_MAX {
             return Err(format!(
-                "the traffic policy has more than {POLICY_RULES_MAX} rules on all ways together, \
-                 or more than {POLICY_DEPTH_MAX} on one way"
+                "the traffic policy has more than {RULES_ON_ALL_WAYS_MAX} rules on all ways together, \
+                 or more than {RULES_ON_ONE_WAY_MAX} on one way"
             ));
         }
         let tree = self.tree;

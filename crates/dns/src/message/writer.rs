@@ -47,8 +47,8 @@ pub(crate) struct Mark {
 }
 
 impl<'o> Writer<'o> {
-    /// Begins with what a query begins with, up to the end of its question. `limit` must be at least
-    /// that, and at most the room that there is.
+    /// Begins with what a query begins with, up to the end of its question. `limit` must be at
+    /// least that, and at most the room that there is.
     #[inline]
     pub fn new(out: &'o mut [u8], question: &[u8], limit: usize) -> Writer<'o> {
         out[..question.len()].copy_from_slice(question);
@@ -123,8 +123,8 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// Ends a response with its header and, if there is one, an OPT record of `opt_bytes`, for which
-    /// room was left beyond the limit, and which is written where it is told. How long it is.
+    /// Ends a response with its header and, if there is one, an OPT record of `opt_bytes`, for
+    /// which room was left beyond the limit, and which is written where it is told. How long it is.
     #[inline]
     pub fn finish(
         self,

@@ -122,9 +122,8 @@ fn a_client_subnet_comes_back_with_the_scope_of_the_answer() {
     let outcome = lab
         .responder
         .respond(&lab.world, &query.bytes(), &asker, &mut out);
-    assert!(
-        matches!(outcome, dns::Outcome::Answer { bytes, .. } if out[..bytes].ends_with(&[0, 8, 0, 4, 0, 0, 0, 0]))
-    );
+    assert!(matches!(outcome, dns::Outcome::Answer { bytes, .. }
+            if out[..bytes].ends_with(&[0, 8, 0, 4, 0, 0, 0, 0])));
 }
 
 #[test]
