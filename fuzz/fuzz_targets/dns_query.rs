@@ -49,7 +49,10 @@ fuzz_target!(|query: &[u8]| {
             let response = &out[..bytes];
             assert!(bytes <= room && response[..2] == query[..2] && response[2] & 0x80 != 0);
             let counts = [6, 8, 10].map(|at| usize::from(response[at + 1]));
-            assert_eq!(inside::records(response).len(), counts.iter().sum());
+            assert_eq!(
+                inside::records(response).len(),
+                counts.iter().sum::<usize>()
+            );
         }
     }
 });
