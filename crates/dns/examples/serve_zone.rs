@@ -20,7 +20,7 @@ use dns::server::{Server, ServerConfig};
 use dns::{Builder, Settings, World};
 use dnssec::ZoneKeys;
 use documents::Resource;
-use documents::route53::{KeySigningKey, Zone, ZoneSigningKeys};
+use documents::route53::{KeySigningKey, Zone, ZoneSigningKeys, bare};
 use geo::testing::{DatabaseWriter, Datum};
 use records::zone_file::{self, Limits};
 use records::{Name, RecordType, rdata};
@@ -199,21 +199,9 @@ fn record_set(
     let values = values.into_iter().map(|value| ResourceRecord { value });
     let record_type: RRType = serde_json::from_value(record_type.into())?;
     Ok(ResourceRecordSet {
-        name: name.into(),
-        r#type: record_type,
-        set_identifier: None,
-        weight: None,
-        region: None,
-        geo_location: None,
-        failover: None,
-        multi_value_answer: None,
         ttl: Some(300),
         resource_records: Some(values.collect()),
-        alias_target: None,
-        health_check_id: None,
-        traffic_policy_instance_id: None,
-        cidr_routing_config: None,
-        geo_proximity_location: None,
+        ..bare(name, record_type)
     })
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use documents::Resource;
 use documents::route53::{
     self, CidrCollection, DISTRIBUTIONS_ZONE, Pop, TrafficPolicyInstance, Zone as ZoneDocument,
+    bare,
 };
 use records::{Name, RecordType};
 use shapes::route53::{AliasTarget, RRType, ResourceRecord, ResourceRecordSet};
@@ -601,23 +602,7 @@ fn uses(json: &str, collections: &BTreeSet<String>) -> bool {
 
 /// The records of the platform's zone.
 fn platform_records(apex: &Name, name_servers: &[String]) -> Vec<ResourceRecordSet> {
-    let set = |name: &Name, record_type| ResourceRecordSet {
-        name: name.to_string(),
-        r#type: record_type,
-        set_identifier: None,
-        weight: None,
-        region: None,
-        geo_location: None,
-        failover: None,
-        multi_value_answer: None,
-        ttl: None,
-        resource_records: None,
-        alias_target: None,
-        health_check_id: None,
-        traffic_policy_instance_id: None,
-        cidr_routing_config: None,
-        geo_proximity_location: None,
-    };
+    let set = |name: &Name, record_type| bare(&name.to_string(), record_type);
     let values = |record_type, ttl: u32, values: Vec<String>| ResourceRecordSet {
         ttl: Some(ttl.into()),
         resource_records: Some(

@@ -27,7 +27,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shapes::route53::{HealthCheckConfig, VPC};
+use shapes::route53::{HealthCheckConfig, RRType, ResourceRecordSet, VPC};
 
 /// All that makes answers.
 pub const ROUTE53: &str = "route53/";
@@ -169,6 +169,27 @@ pub fn pop(code: &str) -> String {
 /// Key of the round-trip times that a node measured.
 pub fn latencies(node: &str) -> String {
     format!("{LATENCY}{node}")
+}
+
+/// A record set of a name and a type, and nothing else.
+pub fn bare(name: &str, record_type: RRType) -> ResourceRecordSet {
+    ResourceRecordSet {
+        name: name.to_owned(),
+        r#type: record_type,
+        set_identifier: None,
+        weight: None,
+        region: None,
+        geo_location: None,
+        failover: None,
+        multi_value_answer: None,
+        ttl: None,
+        resource_records: None,
+        alias_target: None,
+        health_check_id: None,
+        traffic_policy_instance_id: None,
+        cidr_routing_config: None,
+        geo_proximity_location: None,
+    }
 }
 
 /// A hosted zone (spec §4).

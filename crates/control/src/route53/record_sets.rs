@@ -23,7 +23,7 @@ mod working;
 use documents::Resource;
 use documents::encode;
 use documents::route53::{self as forms, Zone};
-use shapes::route53::{self as r53, ChangeAction, RRType, error};
+use shapes::route53::{self as r53, ChangeAction, error};
 
 use super::cidr_collection::{self, Uses};
 use super::inputs;
@@ -81,27 +81,6 @@ impl Problems {
 fn invalid_batch(messages: &[String]) -> Failure {
     let message = format!("[{}]", messages.join(", "));
     Failure::api(&error::INVALID_CHANGE_BATCH, message)
-}
-
-/// A record set of a name and a type, and nothing else.
-pub(super) fn bare(name: &str, record_type: RRType) -> r53::ResourceRecordSet {
-    r53::ResourceRecordSet {
-        name: name.to_owned(),
-        r#type: record_type,
-        set_identifier: None,
-        weight: None,
-        region: None,
-        geo_location: None,
-        failover: None,
-        multi_value_answer: None,
-        ttl: None,
-        resource_records: None,
-        alias_target: None,
-        health_check_id: None,
-        traffic_policy_instance_id: None,
-        cidr_routing_config: None,
-        geo_proximity_location: None,
-    }
 }
 
 /// `name='www.example.com.', type='A'`, as messages have it.
@@ -255,7 +234,7 @@ mod tests {
             resource_record_set: r53::ResourceRecordSet {
                 ttl: Some(60),
                 resource_records: Some(records),
-                ..bare("a.example.com", RRType::A)
+                ..forms::bare("a.example.com", r53::RRType::A)
             },
         }
     }

@@ -133,7 +133,7 @@ async fn with_record_set(
     let set = r53::ResourceRecordSet {
         ttl: Some(instance.config.ttl),
         traffic_policy_instance_id: Some(instance.id.clone()),
-        ..record_sets::bare(&instance.config.name, record_type)
+        ..forms::bare(&instance.config.name, record_type)
     };
     let changes = [r53::Change {
         action,

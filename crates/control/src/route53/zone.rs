@@ -255,7 +255,7 @@ fn with_first_records(
         r53::ResourceRecordSet {
             ttl: Some(ttl),
             resource_records: Some(records.collect()),
-            ..super::record_sets::bare(&zone.config.name, record_type)
+            ..forms::bare(&zone.config.name, record_type)
         }
     };
     let sets = [

@@ -1,7 +1,7 @@
 //! Record sets out of their compiled form.
 
 use bytes::Bytes;
-use documents::route53::record;
+use documents::route53::{bare, record};
 use records::{Name, RecordType, rdata};
 use shapes::route53::{RRType, ResourceRecord, ResourceRecordSet};
 use store::Revision;
@@ -88,21 +88,10 @@ fn simple_document(name: &str, set: &Simple<'_>) -> Option<ResourceRecordSet> {
     };
     let record_type = set.record_type.to_string();
     let mut types = RRType::ALL.iter();
+    let record_type = *types.find(|known| known.as_str() == record_type)?;
     Some(ResourceRecordSet {
-        name: name.to_owned(),
-        r#type: *types.find(|known| known.as_str() == record_type)?,
-        set_identifier: None,
-        weight: None,
-        region: None,
-        geo_location: None,
-        failover: None,
-        multi_value_answer: None,
         ttl: Some(set.ttl.into()),
         resource_records: Some(set.rdatas().map(value).collect()),
-        alias_target: None,
-        health_check_id: None,
-        traffic_policy_instance_id: None,
-        cidr_routing_config: None,
-        geo_proximity_location: None,
+        ..bare(name, record_type)
     })
 }
