@@ -4,8 +4,9 @@
 //! else in common. A document is JSON: an AWS shape within a [`Resource`], or a [`Node`] that says
 //! what it serves. This crate knows forms only: what a document means is for its readers to know.
 //!
-//! Read [`keys`], [`Resource`] and [`Node`] first; then [`route53`].
+//! Read [`keys`], [`Resource`] and [`Node`] first; then [`route53`], [`tls`] and [`acm`].
 
+pub mod acm;
 pub mod distribution;
 pub mod keys;
 pub mod limits;
@@ -14,6 +15,7 @@ mod node;
 mod resource;
 pub mod route53;
 pub mod tenant;
+pub mod tls;
 pub mod traffic_policy;
 
 pub use node::{Node, Refusal, Role};
