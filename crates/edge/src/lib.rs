@@ -25,6 +25,7 @@ mod fetch;
 mod fill;
 mod follow;
 pub mod forward;
+mod front;
 pub mod generated;
 mod http1;
 pub mod key;

@@ -28,11 +28,12 @@ use tokio::task::LocalSet;
 use crate::clients::{Clients, Place};
 use crate::directory::Directory;
 use crate::explain::{Live, LiveError, Question, live};
+use crate::front::Front;
 use crate::objects::Objects;
 use crate::site::Site;
 use crate::updates::{UpdateError, Updates};
 use crate::worker::{Shared, Uncacheable, Worker};
-use crate::{Clock, Timeouts, http1, limits};
+use crate::{Clock, Timeouts, Viewer, http1, limits};
 
 /// How an edge runs.
 #[derive(Clone, Debug)]
@@ -405,7 +406,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping
             .note_connection(&stream, ip, worker.now_ms());
         let (worker, open) = (Rc::clone(&worker), stopping.enter());
         tokio::task::spawn_local(async move {
-            http1::serve(worker, stream, peer, open).await;
+            http1::serve(Front::new(worker, Viewer::new(peer)), stream, open).await;
             drop(place);
         });
     }

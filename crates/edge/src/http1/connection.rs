@@ -1,75 +1,55 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use message::http1::{
     Framing, LAST_CHUNK, Parsed, RequestError, parse_request, write_chunk_prefix,
 };
-use message::{Fields, Known, Method, RequestHead, Version};
+use message::{RequestHead, Version};
 use origin::RequestBody;
-use telemetry::access_log::{DetailedResult, HttpVersion, Protocol, Record, ResultType};
-use telemetry::metrics::RejectReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Inbound, Upload};
 use super::io::{Io, Watchdog};
 use super::tunnel::tunnel;
 use super::write::{BodyEnd, body_end, write_head};
-use crate::directory::{Directory, Served};
 use crate::error_page::Cause;
+use crate::front::{Accounted, Found, Front, Refused, Written};
 use crate::pipeline::{self, Arrival};
 use crate::reply::{Body, Reply};
 use crate::server::Open;
 use crate::stream::Stream;
-use crate::worker::Worker;
-use crate::{RequestId, Timeouts, Viewer, limits};
+use crate::{Timeouts, limits};
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr, open: Open)
+pub(crate) async fn serve<S>(front: Front, stream: S, open: Open)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let mut viewer = Viewer::new(peer);
-    let geo = worker.shared.geo.as_ref();
-    viewer.location = geo
-        .and_then(|geo| geo.lookup(viewer.ip()))
-        .cloned()
-        .map(Arc::new);
-    let timeouts = worker.shared.timeouts;
+    let timeouts = front.worker.shared.timeouts;
     let mut connection = Connection {
-        directory: arc_swap::Cache::new(Arc::clone(&worker.shared.directory)),
-        worker,
-        viewer,
+        front,
         io: Io::new(stream),
         inbound: Rc::new(RefCell::new(Inbound::new())),
         request: RequestHead::default(),
         watchdog: Watchdog::new(timeouts.keep_alive),
         timeouts,
-        last: None,
         open,
         body_bytes_before: 0,
     };
     while connection.next_request().await {}
 }
 
-type Swapped = Arc<arc_swap::ArcSwap<Directory>>;
-
 struct Connection<S> {
-    worker: Rc<Worker>,
-    viewer: Viewer,
+    front: Front,
     io: Io<S>,
     inbound: Rc<RefCell<Inbound>>,
     request: RequestHead,
     watchdog: Watchdog,
     timeouts: Timeouts,
-    directory: arc_swap::Cache<Swapped, Arc<Directory>>,
-    /// The directory, host and site of the request before: mostly the next one's too.
-    last: Option<(Arc<Directory>, Vec<u8>, Arc<Served>)>,
     open: Open,
     body_bytes_before: u64,
 }
@@ -90,17 +70,6 @@ enum NoRequest {
     TooSlow,
 }
 
-/// What is told of a reply once it is written.
-struct Written {
-    started: Instant,
-    /// When the first bytes were handed to the network.
-    first_byte: Instant,
-    bytes_sent: u64,
-    is_complete: bool,
-    /// It is not complete because the rest of the body never came.
-    lacks_body: bool,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     /// Reads, answers and logs one request. `false`: the connection is at its end.
     async fn next_request(&mut self) -> bool {
@@ -108,39 +77,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             Ok(head) => head,
             Err(NoRequest::Closed) => return false,
             Err(NoRequest::Refused(error)) => {
-                let reason = match error {
-                    RequestError::UrlTooLong => RejectReason::UrlTooLong,
-                    RequestError::HeadTooLarge => RejectReason::HeaderTooBig,
-                    RequestError::Version => RejectReason::UnsupportedVersion,
-                    _ => RejectReason::Malformed,
-                };
-                self.reject(error.status(), Cause::Malformed(error), reason)
-                    .await;
+                self.reject(Refused::malformed(error)).await;
                 return false;
             }
             Err(NoRequest::TooSlow) => {
-                self.reject(408, Cause::RequestTimeout, RejectReason::HeaderTimeout)
-                    .await;
+                self.reject(Refused::TOO_SLOW).await;
                 return false;
             }
         };
         let started = Instant::now();
-        let Some((served, set_cookie)) = self.site() else {
-            self.reject(403, Cause::UnknownHost, RejectReason::UnknownHost)
-                .await;
-            return false;
+        let Found { served, set_cookie } = match self.front.site(&self.request) {
+            Ok(found) => found,
+            Err(refused) => {
+                self.reject(refused).await;
+                return false;
+            }
         };
         let arrival = Arrival {
             request: &self.request,
-            viewer: &self.viewer,
+            viewer: &self.front.viewer,
             served: &served,
-            id: self.worker.dice.request_id(),
-            now_ms: self.worker.now_ms(),
+            id: self.front.worker.dice.request_id(),
+            now_ms: self.front.worker.now_ms(),
             has_body: head.framing != Framing::Empty,
         };
         let (framing, io, inbound) = (head.framing, &self.io, &self.inbound);
         let read_timeout = self.timeouts.body_read;
-        let mut reply = pipeline::answer(&self.worker, &arrival, || match framing {
+        let mut reply = pipeline::answer(&self.front.worker, &arrival, || match framing {
             Framing::Empty => RequestBody::Empty,
             Framing::Length(_) | Framing::Chunked => RequestBody::Stream {
                 length: match framing {
@@ -164,8 +127,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             && keeps_alive
             && reply.status != 101
             && body_end(&reply, self.request.method, self.request.version) != BodyEnd::Close;
-        self.account(&served, &reply, id, arrived_ms, head.head_bytes, &written);
-        self.worker.recycle(std::mem::take(&mut reply.fields));
+        let bytes_received = self.bytes_received(head.head_bytes);
+        self.front.account(&Accounted {
+            request: &self.request,
+            served: &served,
+            reply: &reply,
+            id,
+            arrived_ms,
+            bytes_received,
+            written: &written,
+        });
+        self.front.worker.recycle(std::mem::take(&mut reply.fields));
         if !goes_on {
             self.inbound.borrow_mut().cut();
             let may_send_more =
@@ -187,38 +159,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             inbound.discard_body();
         }
         inbound.is_done()
-    }
-
-    /// The site of the request's host, or its staging distribution if this viewer is to get that;
-    /// and the cookie that keeps the viewer there.
-    fn site(&mut self) -> Option<(Arc<Served>, Option<String>)> {
-        let served = self.site_of_host()?;
-        let Some(deployment) = &served.site.deployment else {
-            return Some((served, None));
-        };
-        let Some(staging) = self.directory.load().staging_of(&served.site) else {
-            return Some((served, None));
-        };
-        let staging = Arc::clone(staging);
-        let dice = self.worker.dice.roll() as u32;
-        let now_secs = self.worker.now_ms() / 1_000;
-        let choice = deployment.choose(&self.request, dice, now_secs);
-        let chosen = if choice.is_staging { staging } else { served };
-        Some((chosen, choice.set_cookie))
-    }
-
-    fn site_of_host(&mut self) -> Option<Arc<Served>> {
-        let host = self.request.host()?;
-        let directory = self.directory.load();
-        if let Some((last, last_host, served)) = &self.last
-            && Arc::ptr_eq(last, directory)
-            && last_host == host
-        {
-            return Some(Arc::clone(served));
-        }
-        let served = Arc::clone(directory.find(host)?);
-        self.last = Some((Arc::clone(directory), host.to_vec(), Arc::clone(&served)));
-        Some(served)
     }
 
     /// Reads until a request head is complete.
@@ -295,16 +235,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         let (method, version) = (self.request.method, self.request.version);
         let end = body_end(reply, method, version);
         let keeps_alive = keeps_alive && end != BodyEnd::Close;
-        let mut out = self.worker.buffer();
+        let mut out = self.front.worker.buffer();
         out.extend_from_slice(self.inbound.borrow_mut().take_interim());
         write_head(reply, end, keeps_alive, version, &mut out);
-        let mut written = Written {
-            started,
-            first_byte: started,
-            bytes_sent: 0,
-            is_complete: false,
-            lacks_body: false,
-        };
+        let mut written = Written::nothing(started);
         let body = std::mem::replace(&mut reply.body, Body::Empty);
         let result = match body {
             Body::Tunnel(upgraded) => {
@@ -341,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             }
         };
         written.is_complete = result.is_ok();
-        self.worker.recycle_buffer(out);
+        self.front.worker.recycle_buffer(out);
         written
     }
 
@@ -416,13 +350,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     }
 
     /// Refuses what is no request for any site, and closes.
-    async fn reject(&mut self, status: u16, cause: Cause, reason: RejectReason) {
-        self.worker.shared.rejections.count(reason);
-        let id = self.worker.dice.request_id();
-        let mut reply = Reply::new(status, Fields::new(), ResultType::Error);
-        pipeline::own_page(&mut reply, cause, Method::Get, id, self.worker.now_ms());
-        pipeline::trace_fields(&self.worker, id, &mut reply);
-        if reason != RejectReason::UnknownHost {
+    async fn reject(&mut self, refused: Refused) {
+        let mut reply = self.front.refuse(refused);
+        if refused.cause != Cause::UnknownHost {
             // What the head says of method and version is not known, or not to be trusted.
             self.request = RequestHead::default();
             self.request.start(b"GET", b"/", Version::Http11);
@@ -454,92 +384,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         }
     }
 
-    /// Counts and logs an exchange.
-    fn account(
-        &mut self,
-        served: &Served,
-        reply: &Reply,
-        id: RequestId,
-        arrived_ms: u64,
-        head_bytes: usize,
-        written: &Written,
-    ) {
+    /// Bytes of this request: its head, and of bodies what no exchange was told of yet.
+    fn bytes_received(&mut self, head_bytes: usize) -> u64 {
         let body_bytes = self.inbound.borrow().body_bytes;
-        let bytes_received = head_bytes as u64 + body_bytes - self.body_bytes_before;
+        let bytes = head_bytes as u64 + body_bytes - self.body_bytes_before;
         self.body_bytes_before = body_bytes;
-        let counters = self.worker.counters(served);
-        let (result, detail) = match (written.is_complete, written.lacks_body) {
-            (true, _) => (reply.result, reply.detail),
-            (false, true) => (ResultType::Error, DetailedResult::OriginReadError),
-            (false, false) => (ResultType::Error, DetailedResult::ClientCommError),
-        };
-        let status = match written.bytes_sent {
-            0 => 0,
-            _ => reply.status,
-        };
-        counters.count_exchange(result, status, bytes_received, written.bytes_sent);
-        let first_byte_us = micros(written.first_byte - written.started);
-        counters.time_to_first_byte.record(first_byte_us);
-        let (Some(log), Some(handle)) = (served.log, &mut *self.worker.log.borrow_mut()) else {
-            return;
-        };
-        let request = &self.request;
-        let known = |known: Known| request.known(known).unwrap_or_default();
-        let time_taken_us = micros(written.started.elapsed());
-        let is_tunnel = reply.status == 101;
-        let record = Record {
-            finished_ms: arrived_ms + time_taken_us / 1_000,
-            time_taken_us,
-            time_to_first_byte_us: first_byte_us,
-            edge_location: self.worker.shared.pop.as_bytes(),
-            viewer_address: self.viewer.ip(),
-            viewer_port: self.viewer.peer.port(),
-            method: request.method_token(),
-            distribution_domain: served.site.domain.as_bytes(),
-            path: request.path(),
-            query: request.query().unwrap_or_default(),
-            referer: known(Known::Referer),
-            user_agent: known(Known::UserAgent),
-            cookie: known(Known::Cookie),
-            host: known(Known::Host),
-            x_forwarded_for: known(Known::XForwardedFor),
-            request_id: id.as_bytes(),
-            protocol: match (is_tunnel, self.viewer.is_https()) {
-                (false, false) => Protocol::Http,
-                (false, true) => Protocol::Https,
-                (true, false) => Protocol::Ws,
-                (true, true) => Protocol::Wss,
-            },
-            http_version: match request.version {
-                Version::Http10 => HttpVersion::Http10,
-                Version::Http11 => HttpVersion::Http11,
-                Version::Http2 => HttpVersion::Http2,
-                Version::Http3 => HttpVersion::Http3,
-            },
-            tls_protocol: self
-                .viewer
-                .tls
-                .as_ref()
-                .map_or(b"", |tls| tls.protocol.as_bytes()),
-            tls_cipher: self
-                .viewer
-                .tls
-                .as_ref()
-                .map_or(b"", |tls| tls.cipher.as_bytes()),
-            status,
-            bytes_received,
-            bytes_sent: written.bytes_sent,
-            result,
-            response_result: reply.result,
-            detailed_result: detail,
-            content_type: reply.fields.get("content-type").unwrap_or_default(),
-            content_length: reply.length,
-            content_range: reply.range,
-        };
-        handle.write(log, &record);
+        bytes
     }
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
