@@ -180,6 +180,12 @@ pub struct Operation {
     _documentation: Option<IgnoredAny>,
     #[serde(rename = "idempotent")]
     _idempotent: Option<IgnoredAny>,
+    // Names decide that here (control's `service::is_read_only`), for every service alike.
+    #[serde(rename = "readonly")]
+    _readonly: Option<IgnoredAny>,
+    // Tells clients which endpoint to call; whoever was called has no use for it.
+    #[serde(rename = "staticContextParams")]
+    _static_context_params: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +247,9 @@ pub struct Shape {
     // Says for errors without a status that the service is to blame; the status says it too.
     #[serde(rename = "fault")]
     _fault: Option<IgnoredAny>,
+    // Says to clients whether to try again; the status says it too.
+    #[serde(rename = "retryable")]
+    _retryable: Option<IgnoredAny>,
     // Whether a zero and an absent number differ; `required` decides that here.
     #[serde(rename = "box")]
     _box: Option<IgnoredAny>,
@@ -248,6 +257,8 @@ pub struct Shape {
     _deprecated: Option<IgnoredAny>,
     #[serde(rename = "deprecatedMessage")]
     _deprecated_message: Option<IgnoredAny>,
+    #[serde(rename = "deprecatedSince")]
+    _deprecated_since: Option<IgnoredAny>,
     #[serde(rename = "documentation")]
     _documentation: Option<IgnoredAny>,
 }
@@ -269,9 +280,14 @@ pub struct Member {
     pub deprecated: bool,
     #[serde(rename = "deprecatedMessage")]
     _deprecated_message: Option<IgnoredAny>,
-    // Tells clients which endpoint to call; whoever was called has no use for it.
+    #[serde(rename = "deprecatedSince")]
+    _deprecated_since: Option<IgnoredAny>,
+    // As above.
     #[serde(rename = "contextParam")]
     _context_param: Option<IgnoredAny>,
+    // Says that clients make one up where their users do not.
+    #[serde(rename = "idempotencyToken")]
+    _idempotency_token: Option<IgnoredAny>,
     #[serde(rename = "box")]
     _box: Option<IgnoredAny>,
     #[serde(rename = "documentation")]

@@ -23,6 +23,33 @@ struct Spoken {
 
 const SERVICES: &[Spoken] = &[
     Spoken {
+        name: "acm",
+        api_version: "2015-12-08",
+        operations: &[
+            "AddTagsToCertificate",
+            "DeleteCertificate",
+            "DescribeCertificate",
+            "ExportCertificate",
+            "GetAccountConfiguration",
+            "GetCertificate",
+            "ImportCertificate",
+            "ListCertificateDomainValidations",
+            "ListCertificates",
+            "ListTagsForCertificate",
+            "ListTagsForResource",
+            "PutAccountConfiguration",
+            "RemoveTagsFromCertificate",
+            "RenewCertificate",
+            "RequestCertificate",
+            "ResendValidationEmail",
+            "RevokeCertificate",
+            "SearchCertificates",
+            "TagResource",
+            "UntagResource",
+            "UpdateCertificateOptions",
+        ],
+    },
+    Spoken {
         name: "cloudfront",
         api_version: "2020-05-31",
         operations: &[],

@@ -41,6 +41,18 @@ pub use path::ShapeError;
 pub use scalar::{Blob, Timestamp};
 pub use schema::Structure;
 
+/// AWS Certificate Manager, API version 2015-12-08: without the endpoints that speak ACME to
+/// others.
+#[allow(missing_docs, clippy::enum_variant_names)]
+pub mod acm {
+    use serde::{Deserialize, Serialize};
+
+    use crate::scalar::{Blob, Timestamp};
+    use crate::schema::{Body, Operation, Protocol, Service, Shape, Structure};
+
+    include!(concat!(env!("OUT_DIR"), "/acm.rs"));
+}
+
 /// Amazon CloudFront, API version 2020-05-31.
 // The names are AWS's own, and its manual is their documentation.
 #[allow(missing_docs, clippy::enum_variant_names)]

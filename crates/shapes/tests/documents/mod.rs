@@ -51,15 +51,22 @@ fn collect(shape: &'static Shape, found: &mut BTreeMap<&'static str, &'static Sh
 
 /// Documents that a shape allows: optional members come and go.
 pub fn documents(shape: &'static Shape) -> BoxedStrategy<Value> {
+    within(shape, &[])
+}
+
+/// Documents of a shape within those of others; of one that is within itself, the empty one.
+fn within(shape: &'static Shape, above: &[&'static str]) -> BoxedStrategy<Value> {
     match &shape.kind {
+        Kind::Structure { .. } if above.contains(&shape.name) => Just(json!({})).boxed(),
         Kind::Structure { members, .. } => {
-            let members: Vec<_> = members.iter().map(entries).collect();
+            let above = [above, &[shape.name]].concat();
+            let members: Vec<_> = members.iter().map(|one| entries(one, &above)).collect();
             let object = |members: Vec<Option<(String, Value)>>| {
                 Value::Object(members.into_iter().flatten().collect::<Map<_, _>>())
             };
             members.prop_map(object).boxed()
         }
-        Kind::List { item, .. } => prop::collection::vec(documents(item), 0..3)
+        Kind::List { item, .. } => prop::collection::vec(within(item, above), 0..3)
             .prop_map(Value::Array)
             .boxed(),
         Kind::String { choices: [], .. } => TEXT.prop_map(Value::String).boxed(),
@@ -81,8 +88,12 @@ pub fn documents(shape: &'static Shape) -> BoxedStrategy<Value> {
     }
 }
 
-fn entries(member: &'static Member) -> BoxedStrategy<Option<(String, Value)>> {
-    let entry = documents(member.shape).prop_map(|value| Some((member.name.to_owned(), value)));
+fn entries(
+    member: &'static Member,
+    above: &[&'static str],
+) -> BoxedStrategy<Option<(String, Value)>> {
+    let entry = within(member.shape, above);
+    let entry = entry.prop_map(|value| Some((member.name.to_owned(), value)));
     if member.is_required {
         entry.boxed()
     } else {
