@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use cache::key::CacheKey;
 use message::RequestHead;
-use origin::{OriginRequest, RequestBody};
+use origin::{OriginRequest, Protocol, RequestBody};
 
 use crate::accept_encoding::Encodings;
 use crate::directory::Served;
@@ -95,6 +95,7 @@ impl<'a> Exchange<'a> {
         OriginRequest {
             method: self.request.method,
             scheme,
+            protocol: Protocol::Http1,
             target: origin.target(self.path, self.request, forward),
             fields: forward.fields(source, host.as_bytes(), conditions, &origin.custom_fields),
             sni: sni.map(|host| String::from_utf8_lossy(host).into_owned()),

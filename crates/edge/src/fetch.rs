@@ -867,13 +867,15 @@ fn without_failing<'m>(
 fn error_kind(error: FetchError) -> Option<OriginErrorKind> {
     Some(match error {
         FetchError::Dns(_) => OriginErrorKind::Dns,
-        FetchError::Connect(_) => OriginErrorKind::Connect,
+        FetchError::Connect(_) | FetchError::NoHttp2 => OriginErrorKind::Connect,
         FetchError::ConnectTimeout => OriginErrorKind::ConnectTimeout,
         FetchError::Tls(_) => OriginErrorKind::Tls,
         FetchError::WriteTimeout => OriginErrorKind::Write,
         FetchError::ReadTimeout => OriginErrorKind::ReadTimeout,
         FetchError::CompletionTimeout => OriginErrorKind::CompletionTimeout,
-        FetchError::Closed | FetchError::Incomplete => OriginErrorKind::Read,
+        FetchError::Closed | FetchError::Reset(_) | FetchError::Incomplete => {
+            OriginErrorKind::Read
+        }
         FetchError::InvalidResponse => OriginErrorKind::InvalidResponse,
         FetchError::HeadTooBig => OriginErrorKind::HeaderTooBig,
         FetchError::ViewerBody(_) | FetchError::InvalidRequest | FetchError::TooManyConnections => {

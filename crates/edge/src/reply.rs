@@ -86,8 +86,10 @@ impl Failure {
     pub fn of_fetch(error: FetchError) -> Failure {
         let cause = match error {
             FetchError::Dns(_) => Cause::OriginDns,
-            FetchError::Connect(_) | FetchError::Closed => Cause::OriginConnect,
-            FetchError::Tls(_) => Cause::OriginTls,
+            FetchError::Connect(_) | FetchError::Closed | FetchError::Reset(_) => {
+                Cause::OriginConnect
+            }
+            FetchError::Tls(_) | FetchError::NoHttp2 => Cause::OriginTls,
             FetchError::ConnectTimeout => Cause::OriginConnectTimeout,
             FetchError::ReadTimeout | FetchError::WriteTimeout | FetchError::CompletionTimeout => {
                 Cause::OriginTimeout

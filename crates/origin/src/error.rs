@@ -18,6 +18,14 @@ pub enum FetchError {
     /// The TLS handshake failed.
     #[error("TLS to the origin failed: {0}")]
     Tls(#[from] TlsFailure),
+    /// HTTP/2 was wanted and the origin does not speak it: it chose no `h2` by ALPN, or what it
+    /// sent over plain TCP are no frames.
+    #[error("the origin does not speak HTTP/2")]
+    NoHttp2,
+    /// The origin reset the stream of this request (HTTP/2), with this error code of RFC 9113 §7,
+    /// before or within the response.
+    #[error("the origin reset the stream with HTTP/2 error code {0}")]
+    Reset(u32),
     /// The origin closed or reset the connection before it sent a response head.
     #[error("the origin closed the connection before it sent a response")]
     Closed,
@@ -83,6 +91,9 @@ pub enum TlsFailure {
     /// Another fault in the certificate.
     #[error("the certificate is invalid")]
     BadCertificate,
+    /// The origin asked for a client certificate, and the distribution has none for it.
+    #[error("the origin asks for a client certificate and none is configured for it")]
+    CertificateRequested,
     /// No common version or cipher, not TLS at all, or the connection closed in between.
     #[error("the handshake failed")]
     Handshake,
@@ -96,6 +107,8 @@ impl FetchError {
             FetchError::Dns(_)
             | FetchError::Connect(_)
             | FetchError::Tls(_)
+            | FetchError::NoHttp2
+            | FetchError::Reset(_)
             | FetchError::Closed
             | FetchError::InvalidResponse
             | FetchError::HeadTooBig
@@ -115,8 +128,10 @@ impl FetchError {
     pub fn detail(&self) -> &'static str {
         match self {
             FetchError::Dns(_) => "OriginDnsError",
-            FetchError::Connect(_) | FetchError::Tls(_) => "OriginConnectError",
-            FetchError::Closed => "OriginError",
+            FetchError::Connect(_) | FetchError::Tls(_) | FetchError::NoHttp2 => {
+                "OriginConnectError"
+            }
+            FetchError::Closed | FetchError::Reset(_) => "OriginError",
             FetchError::InvalidResponse | FetchError::Incomplete => "OriginInvalidResponseError",
             FetchError::HeadTooBig => "OriginHeaderTooBigError",
             FetchError::ConnectTimeout | FetchError::CompletionTimeout => "OriginCommError",
@@ -136,6 +151,7 @@ impl FetchError {
                 | FetchError::Connect(_)
                 | FetchError::ConnectTimeout
                 | FetchError::Tls(_)
+                | FetchError::NoHttp2
         )
     }
 
@@ -184,6 +200,8 @@ mod tests {
             ),
             (FetchError::HeadTooBig, 502, "OriginHeaderTooBigError"),
             (FetchError::Closed, 502, "OriginError"),
+            (FetchError::NoHttp2, 502, "OriginConnectError"),
+            (FetchError::Reset(2), 502, "OriginError"),
             (FetchError::ConnectTimeout, 504, "OriginCommError"),
             (FetchError::ReadTimeout, 504, "OriginReadError"),
             (FetchError::WriteTimeout, 504, "OriginWriteError"),

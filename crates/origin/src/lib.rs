@@ -21,6 +21,7 @@ mod dns;
 mod error;
 pub mod group;
 mod head;
+mod identity;
 pub mod limits;
 mod pool;
 mod spec;
@@ -34,9 +35,10 @@ pub use client::{Client, ClientConfig, ConnectionCounts, PoolLimits};
 pub use dns::{Answer, FixedResolver, Resolve, ResolveFuture, SystemResolver};
 pub use error::{DnsError, FetchError, TlsFailure};
 pub use hickory_resolver::net::NetError as ResolverError;
+pub use identity::{ClientIdentity, ClientIdentityError};
 pub use spec::{
-    AddressFamily, BodyError, BodySource, OriginRequest, OriginResponse, OriginSpec, RequestBody,
-    Scheme, Timing, TlsVersion,
+    AddressFamily, BodyError, BodySource, OriginRequest, OriginResponse, OriginSpec, Protocol,
+    RequestBody, Scheme, Timing, TlsVersion,
 };
 pub use tls::{CaBundleError, TlsRoots};
 pub use transport::Upgraded;

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use message::{Fields, Method, ResponseHead};
 
-use crate::{OriginBody, Upgraded};
+use crate::{ClientIdentity, OriginBody, Upgraded};
 
 /// An origin as the distribution describes it (spec §1.3), with its defaults filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,6 +30,9 @@ pub struct OriginSpec {
     pub response_completion_timeout_ms: Option<u32>,
     /// The oldest TLS version spoken to this origin.
     pub tls_minimum: TlsVersion,
+    /// What proves to the origin who we are (`OriginMtlsConfig`). Without one, an origin that asks
+    /// for a certificate is not spoken to ([`crate::TlsFailure::CertificateRequested`]).
+    pub client_identity: Option<ClientIdentity>,
 }
 
 impl OriginSpec {
@@ -47,6 +50,7 @@ impl OriginSpec {
             keepalive_timeout_ms: 5_000,
             response_completion_timeout_ms: None,
             tls_minimum: TlsVersion::Tls12,
+            client_identity: None,
         }
     }
 
@@ -91,16 +95,30 @@ pub enum Scheme {
     Https,
 }
 
+/// The version of HTTP that an origin is spoken to in.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, for gRPC (spec §5.7): over TLS by ALPN, which must choose it; over plain TCP by
+    /// prior knowledge, which AWS does not offer: local use.
+    Http2,
+}
+
 /// One request to an origin, composed.
 pub struct OriginRequest {
     /// The method; [`Method::Other`] is refused.
     pub method: Method,
     /// Whether TLS is used.
     pub scheme: Scheme,
+    /// The version of HTTP.
+    pub protocol: Protocol,
     /// Path and query as they go on the wire, origin path included; begins with `/`.
     pub target: Vec<u8>,
     /// All fields, `Host` included, in order. `Content-Length`, `Transfer-Encoding` and
-    /// `Trailer` are dropped: framing follows from `body`.
+    /// `Trailer` are dropped: framing follows from `body`. HTTP/2 takes its authority from `Host`
+    /// and leaves out what RFC 9113 §8.2.2 forbids; `TE: trailers` stays.
     pub fields: Fields,
     /// The name of a forwarded `Host` (no port): sent as server name, and the certificate may
     /// match it instead of the origin's.
@@ -108,6 +126,7 @@ pub struct OriginRequest {
     /// The body.
     pub body: RequestBody,
     /// Whether a `101 Switching Protocols` is welcome (WebSocket); the fields must ask for it.
+    /// HTTP/1.1 only.
     pub upgrade: bool,
 }
 
@@ -117,7 +136,7 @@ pub enum RequestBody {
     Empty,
     /// Streamed with backpressure: polled only as fast as the origin takes it.
     Stream {
-        /// The length when known; sent chunked when not.
+        /// The length when known; HTTP/1.1 sends chunks when not.
         length: Option<u64>,
         /// Where the bytes come from.
         body: Box<dyn BodySource>,
@@ -128,6 +147,12 @@ pub enum RequestBody {
 pub trait BodySource {
     /// The next piece; `None` at the end. After an error or the end it is not polled again.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
+
+    /// The fields behind the body, if any; asked for once, after its end. Only HTTP/2 origins get
+    /// them.
+    fn trailers(&mut self) -> Option<Fields> {
+        None
+    }
 }
 
 /// Why a request body ended early: always the viewer's fault, never the origin's.
@@ -192,6 +217,7 @@ impl std::fmt::Debug for OriginRequest {
         f.debug_struct("OriginRequest")
             .field("method", &self.method)
             .field("scheme", &self.scheme)
+            .field("protocol", &self.protocol)
             .field("target", &String::from_utf8_lossy(&self.target))
             .field("sni", &self.sni)
             .field("body", &self.body)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use message::{Fields, Method};
 use origin::{
     Client, ClientConfig, FetchError, FixedResolver, OriginBody, OriginRequest, OriginResponse,
-    OriginSpec, PoolLimits, RequestBody, Scheme, TlsRoots,
+    OriginSpec, PoolLimits, Protocol, RequestBody, Scheme, TlsRoots,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -196,6 +196,7 @@ pub fn request(method: Method, target: &str) -> OriginRequest {
     OriginRequest {
         method,
         scheme: Scheme::Http,
+        protocol: Protocol::Http1,
         target: target.as_bytes().to_vec(),
         fields: [("Host", "origin.test")].into_iter().collect::<Fields>(),
         sni: None,
