@@ -33,10 +33,12 @@ mod service;
 mod sts;
 mod warmfront;
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use documents::Resource;
+use secrets::Secrets;
 use shapes::ShapeError;
 use shapes::cloudfront::{
     CachePolicyConfig, DistributionConfig, OriginRequestPolicyConfig, ResponseHeadersPolicyConfig,
@@ -59,6 +61,16 @@ pub struct ControlConfig {
     /// Whether this node has the role `control`. One that does not have it tells of itself alone:
     /// it answers `Explain` and `ExplainDns`.
     pub is_control: bool,
+    /// Seals private keys, and gives what all nodes must have alike: the installation's key.
+    pub secrets: Arc<Secrets>,
+    /// The directory of the ACME server that certificates are asked of, an `https` URL; without
+    /// one the local authority issues them.
+    pub acme: Option<String>,
+    /// Whether a certificate waits until the names that it is asked for are validated.
+    pub validate_certificates: bool,
+    /// A directory with a directory of each bucket, which objects are files of: there the bundles
+    /// of trust stores are read. Without it there are no buckets.
+    pub buckets: Option<PathBuf>,
 }
 
 /// Says whether edges could serve a distribution. Edges implement it; the API asks before it

@@ -12,6 +12,7 @@ use documents::{Node, Role};
 use edge::{Edge, EdgeConfig, Follower, Following, StartError};
 use health::{Board, Runner, RunnerConfig};
 use parking_lot::Mutex;
+use secrets::Secrets;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -100,6 +101,11 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         let allowed = format!("a directory that can be written: {error}");
         settings.error("data", settings.data.display(), allowed)
     })?;
+    let secrets_file = settings.data.join("secrets.key");
+    let (secrets, _) = Secrets::read_or_make(&secrets_file).map_err(|error| {
+        let allowed = format!("a directory with the installation's key: {error}");
+        settings.error("data", settings.data.display(), allowed)
+    })?;
     let store = store::open(&settings)?;
     let is_new = first_key(&settings, &store).await?;
     let name = node_name(&settings)?;
@@ -131,6 +137,10 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         domain: settings.domain.clone(),
         allow_private_health_checks: true,
         is_control: settings.is_control(),
+        secrets: Arc::new(secrets),
+        acme: None,
+        validate_certificates: false,
+        buckets: Some(settings.data.join("buckets")),
     };
     let local = Arc::new(Local {
         edge: Arc::clone(&edge),

@@ -5,7 +5,7 @@ use control::identity::AccessKey;
 use serde_json::json;
 
 use crate::wire::{Ask, Told, cache_policy};
-use crate::world::World;
+use crate::world::{World, config};
 
 fn create() -> Ask {
     Ask::cloudfront(
@@ -386,10 +386,8 @@ async fn who_may_only_read_reads_all_of_route_53_and_changes_nothing() {
 #[tokio::test]
 async fn a_node_without_the_role_control_tells_of_itself_alone() {
     let world = World::with_config(ControlConfig {
-        account_id: "123456789012".to_owned(),
-        domain: "cdn.localhost".to_owned(),
-        allow_private_health_checks: true,
         is_control: false,
+        ..config()
     });
     let root = world.root().await;
     let before = world.state().await;

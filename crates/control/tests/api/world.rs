@@ -9,6 +9,7 @@ use control::{
     TestQuestion,
 };
 use documents::{Node, Resource, Role, encode, keys};
+use secrets::Secrets;
 use serde_json::{Value, json};
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
@@ -67,14 +68,23 @@ impl LocalNode for Echo {
     }
 }
 
+/// The config of an API that most tests are content with.
+pub fn config() -> ControlConfig {
+    ControlConfig {
+        account_id: "123456789012".to_owned(),
+        domain: "cdn.localhost".to_owned(),
+        allow_private_health_checks: true,
+        is_control: true,
+        secrets: Arc::new(Secrets::new([7; 32])),
+        acme: None,
+        validate_certificates: false,
+        buckets: None,
+    }
+}
+
 impl World {
     pub fn new() -> World {
-        World::of(ControlConfig {
-            account_id: "123456789012".to_owned(),
-            domain: "cdn.localhost".to_owned(),
-            allow_private_health_checks: true,
-            is_control: true,
-        })
+        World::of(config())
     }
 
     fn of(config: ControlConfig) -> World {

@@ -6,7 +6,7 @@ use store::Txn;
 
 use super::with;
 use crate::stored::refused;
-use crate::world::World;
+use crate::world::{World, config};
 
 fn http() -> Value {
     json!({ "Type": "HTTP", "IPAddress": "192.0.2.7", "Port": 8080 })
@@ -207,10 +207,8 @@ async fn a_config_that_no_checker_could_act_on_is_refused_by_the_member_that_is_
 #[tokio::test]
 async fn private_endpoints_are_checked_only_where_that_is_allowed() {
     let world = World::with_config(ControlConfig {
-        account_id: "123456789012".to_owned(),
-        domain: "cdn.localhost".to_owned(),
         allow_private_health_checks: false,
-        is_control: true,
+        ..config()
     });
     for address in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fd00::1"] {
         let message = invalid(&world, with(http(), json!({ "IPAddress": address }))).await;
