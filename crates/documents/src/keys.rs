@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! route53/…                                Route 53's, and name servers': [`crate::route53`]
-//! tls/…                                    what edges speak TLS with: [`crate::tls`]
+//! cloudfront/tls/…                         what edges speak TLS with: [`crate::tls`]
 //! acm/…                                    ACM's: [`crate::acm`]
 //! cloudfront/distribution/E123             Resource<DistributionConfig>
 //! cloudfront/cache-policy/<uuid>           Resource<CachePolicyConfig>, and so on by collection
@@ -24,7 +24,7 @@
 //! nodes/<id>                               Node, bound to its lease
 //! ```
 //!
-//! Edges watch everything below [`CLOUDFRONT`] and `tls/`, and nothing else.
+//! Edges watch everything below [`CLOUDFRONT`] and nothing else.
 
 /// All that edges read.
 pub const CLOUDFRONT: &str = "cloudfront/";

@@ -1,20 +1,21 @@
 //! What edges read to speak TLS.
 //!
 //! ```text
-//! tls/certificate/<region>/<uuid>          Material: a certificate as it is served
-//! tls/certificate/default                  Material, for the distributions' own names
-//! tls/trust-store/<id>                     TrustBundle: who may sign viewers' certificates
-//! tls/http-challenge/<token>               HttpChallenge, while an order is under way
-//! tls/alpn-challenge/<name>                AlpnChallenge, while an order is under way
+//! cloudfront/tls/certificate/<region>/<uuid>  Material: a certificate as it is served
+//! cloudfront/tls/certificate/default          Material, for the distributions' own names
+//! cloudfront/tls/trust-store/<id>             TrustBundle: who may sign viewers' certificates
+//! cloudfront/tls/http-challenge/<token>       HttpChallenge, while an order is under way
+//! cloudfront/tls/alpn-challenge/<name>        AlpnChallenge, while an order is under way
 //! ```
 //!
-//! Edges watch everything below [`TLS`]. Private keys are sealed (crate `secrets`), for the purpose
+//! Edges watch all of it with what else is CloudFront's, so that a distribution and its certificate
+//! come to them in the order in which they were written. Private keys are sealed (crate `secrets`), for the purpose
 //! that [`sealing_purpose`] says.
 
 use serde::{Deserialize, Serialize};
 
 /// All that edges read of TLS.
-pub const TLS: &str = "tls/";
+pub const TLS: &str = "cloudfront/tls/";
 
 /// Collection of certificates.
 pub const CERTIFICATE: &str = "certificate";
