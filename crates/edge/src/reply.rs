@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use cache::object::Object;
-use message::Fields;
 use message::http1::RequestError;
+use message::{Fields, Method};
 use origin::{BodyError, FetchError, Upgraded};
 use telemetry::access_log::{DetailedResult, ResultType};
 
@@ -56,6 +56,16 @@ impl Reply {
             origin: None,
             cause: None,
         }
+    }
+
+    /// Whether no body follows the head, by method and status (RFC 9112 §6.3).
+    pub fn is_bodiless(&self, method: Method) -> bool {
+        method == Method::Head || !self.may_have_length()
+    }
+
+    /// Whether a reply of this status tells the length of a body.
+    pub fn may_have_length(&self) -> bool {
+        !matches!(self.status, 100..200 | 204 | 304)
     }
 
     /// A page of the edge's own about an error; the body is written last, when nothing replaced it.

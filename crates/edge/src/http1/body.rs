@@ -8,7 +8,8 @@ use message::http1::{BodyDecoder, BodyStep, Framing};
 use origin::{BodyError, BodySource};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::io::{Io, Watchdog};
+use super::io::Io;
+use crate::watchdog::Watchdog;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 

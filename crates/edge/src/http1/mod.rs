@@ -8,3 +8,4 @@ mod tunnel;
 mod write;
 
 pub(crate) use connection::serve;
+pub(crate) use tunnel::tunnel;

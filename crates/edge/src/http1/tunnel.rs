@@ -5,12 +5,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use origin::Upgraded;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::io::{Io, READ_BYTES, Watchdog};
+use super::io::READ_BYTES;
 use crate::Timeouts;
-use crate::server::Open;
+use crate::watchdog::Watchdog;
 
 /// Bytes that went through a tunnel.
 #[derive(Copy, Clone, Debug, Default)]
@@ -22,26 +21,24 @@ pub(crate) struct Tunnelled {
 /// Carries bytes both ways, each way for itself, so that a side that does not read holds up only
 /// what is sent to it. The end of one side is passed on, and the other has a moment to end too.
 /// It is over as well when the origin is silent for too long (spec §5.7), when a side takes
-/// nothing for too long, or when the node stops. `early` was read with the handshake.
-pub(crate) async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &Io<S>,
+/// nothing for too long, or when `stop` is ready. `early` was read with the handshake.
+pub(crate) async fn tunnel<V: AsyncRead + AsyncWrite + Unpin>(
+    viewer: &mut V,
     early: BytesMut,
-    mut origin: Upgraded,
-    open: &Open,
+    mut origin: impl AsyncRead + AsyncWrite + Unpin,
+    mut stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
     timeouts: &Timeouts,
 ) -> Tunnelled {
-    let mut viewer = io.clone();
     let mut to_origin = Lane::new(early, timeouts.write);
     let mut to_viewer = Lane::new(BytesMut::new(), timeouts.write);
     let mut idle = Watchdog::new(timeouts.websocket_idle);
     let (mut moved, mut is_ending) = (0, false);
     poll_fn(|cx| {
-        if open.is_stopping() {
+        if stop(cx).is_ready() {
             return Poll::Ready(());
         }
-        open.wait(cx);
-        let up = to_origin.poll(cx, &mut viewer, &mut origin);
-        let down = to_viewer.poll(cx, &mut origin, &mut viewer);
+        let up = to_origin.poll(cx, viewer, &mut origin);
+        let down = to_viewer.poll(cx, &mut origin, viewer);
         match (up, down) {
             (Poll::Ready(Err(Broken)), _) | (_, Poll::Ready(Err(Broken))) => {
                 return Poll::Ready(());

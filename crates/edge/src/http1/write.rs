@@ -20,8 +20,7 @@ pub(crate) enum BodyEnd {
 
 /// How this reply's body ends, by method, status and what the viewer understands.
 pub(crate) fn body_end(reply: &Reply, method: Method, version: Version) -> BodyEnd {
-    let has_none = method == Method::Head || matches!(reply.status, 100..200 | 204 | 304);
-    match (has_none, reply.length, version) {
+    match (reply.is_bodiless(method), reply.length, version) {
         (true, _, _) => BodyEnd::NoBody,
         (false, Some(_), _) => BodyEnd::Length,
         (false, None, Version::Http10) => BodyEnd::Close,
@@ -39,7 +38,7 @@ pub(crate) fn write_head(
 ) {
     write_status_line(reply.status, out);
     out.extend_from_slice(reply.fields.as_wire());
-    let may_have_length = !matches!(reply.status, 100..200 | 204 | 304);
+    let may_have_length = reply.may_have_length();
     match (end, reply.length) {
         (BodyEnd::Chunked, _) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         (BodyEnd::Length | BodyEnd::NoBody, Some(length)) if may_have_length => {

@@ -7,5 +7,5 @@ mod write;
 
 pub use crate::fields::write_decimal;
 pub use body::{BodyDecoder, BodyError, BodyStep};
-pub use parse::{Framing, Parsed, RequestError, parse_request};
+pub use parse::{Framing, Parsed, RequestError, is_host, parse_length, parse_request};
 pub use write::{LAST_CHUNK, reason, write_chunk_prefix, write_status_line};

@@ -35,15 +35,17 @@ pub enum Parsed {
     },
 }
 
-/// Why a request was refused; always the viewer's fault. After any of them the connection is
-/// closed, because where the next request begins is no longer certain.
+/// Why a request was refused, by whatever protocol it came; always the viewer's fault. An HTTP/1.1
+/// connection is closed after any of them, because where the next request begins is no longer
+/// certain.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RequestError {
     /// The first line or a field is not HTTP: control bytes, bare CR or LF, folding, white space
     /// before a colon, a target that is no path.
-    #[error("the request is not well-formed HTTP/1.1")]
+    #[error("the request is not well-formed HTTP")]
     Malformed,
-    /// `Host` is missing from an HTTP/1.1 request, there twice, or not a host.
+    /// `Host` (or `:authority`, which must not differ) is missing from a request that is not
+    /// HTTP/1.0, there twice, or not a host.
     #[error("exactly one valid Host field is needed")]
     Host,
     /// `Content-Length` or `Transfer-Encoding` leave the body's length open to interpretation.
@@ -201,7 +203,7 @@ fn check_host(head: &RequestHead) -> Result<(), RequestError> {
 
 /// Letters, digits, `-._` and a port, or an IPv6 literal in brackets. Which host is served is the
 /// directory's business; here only what could confuse a second parser is refused.
-fn is_host(host: &[u8]) -> bool {
+pub fn is_host(host: &[u8]) -> bool {
     const ALLOWED: [bool; 256] = {
         let (mut allowed, mut byte) = ([false; 256], 0);
         while byte < 256 {
@@ -240,8 +242,9 @@ fn framing_of(head: &RequestHead) -> Result<Framing, RequestError> {
     }
 }
 
-/// Digits only: no sign, no white space, no list, no overflow.
-fn parse_length(digits: &[u8]) -> Option<u64> {
+/// The number that `Content-Length` says. Digits only: no sign, no white space, no list, no
+/// overflow.
+pub fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
