@@ -44,12 +44,12 @@ impl KeyAlgorithm {
         found.map(|(algorithm, _, _)| *algorithm)
     }
 
-    /// As requests and lists of ACM name it: `RSA_2048`, `EC_prime256v1`.
+    /// As ACM's requests and filters name it: `RSA_2048`, `EC_prime256v1`.
     pub fn request_name(self) -> &'static str {
         self.entry().1
     }
 
-    /// As ACM's `DescribeCertificate` names it: `RSA-2048`.
+    /// As ACM's descriptions and lists name it: `RSA-2048`, `EC-prime256v1`.
     pub fn describe_name(self) -> &'static str {
         self.entry().2
     }

@@ -42,10 +42,11 @@ pub struct Certificate {
     pub key_algorithm: Option<KeyAlgorithm>,
     /// How it is signed: `SHA256WITHRSA`; `UNKNOWN` for what is not verified here.
     pub signature_algorithm: &'static str,
-    /// What its key is for, as ACM's `KeyUsageName`; nothing if it does not say.
+    /// What its key is for, as ACM's `KeyUsageName`; nothing if it does not say, which ACM tells
+    /// as `ANY`.
     pub key_usages: Vec<&'static str>,
     /// What it is for, as ACM's `ExtendedKeyUsageName`, and the object identifiers; nothing if it
-    /// does not say.
+    /// does not say, which ACM tells as `NONE`.
     pub extended_key_usages: Vec<(&'static str, String)>,
     /// Whether it may sign certificates.
     pub is_authority: bool,
