@@ -79,6 +79,7 @@ class Warmfront(Server):
             self.setup.warmfront, "serve",
             "--origin", f"http://{self.setup.origin_address}",
             "--http", self.address,
+            "--https", "off",
             "--data", self.cache,
             "--access-logs", os.path.join(self.work, "logs"),
             "--workers", "1",

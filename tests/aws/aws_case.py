@@ -121,7 +121,7 @@ class Server(processes.Process):
         self.flags = [
             "--data", self.data, "--api", f"127.0.0.1:{self.api_port}",
             "--http", f"127.0.0.1:{self.http_port}", "--dns", f"127.0.0.1:{self.dns_port}",
-            "--workers", "1",
+            "--https", "127.0.0.1:0", "--workers", "1",
             "--cache-bytes", "64MiB", "--access-logs", "off", *flags,
         ]
         self.directory = Path(directory)

@@ -185,7 +185,8 @@ class Warmfront(Process):
     def __init__(self, directory, *flags, http="127.0.0.1:0", data="data"):
         arguments = [
             warmfront_path(), "serve", "--http", http, "--api", "127.0.0.1:0",
-            "--dns", "127.0.0.1:0", "--data", data, "--cache-bytes", "512MiB", *map(str, flags),
+            "--dns", "127.0.0.1:0", "--https", "127.0.0.1:0", "--data", data,
+            "--cache-bytes", "512MiB", *map(str, flags),
         ]
         super().__init__("warmfront", arguments, directory)
         self.data = self.directory / data

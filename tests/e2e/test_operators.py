@@ -314,7 +314,7 @@ class StartsAndStops(Case):
         try:
             done = processes.run_warmfront(
                 "serve", "--origin", self.nginx.url, "--api", "127.0.0.1:0",
-                "--dns", "127.0.0.1:0", *flags,
+                "--dns", "127.0.0.1:0", "--https", "off", *flags,
                 directory=self.directory("refused"), timeout=10)
         except subprocess.TimeoutExpired:
             self.fail(f"it serves with {flags}")

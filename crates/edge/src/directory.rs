@@ -129,7 +129,8 @@ impl Directory {
     }
 }
 
-fn without_port(host: &[u8]) -> &[u8] {
+/// A `Host` without its port.
+pub(crate) fn without_port(host: &[u8]) -> &[u8] {
     if host.first() == Some(&b'[') {
         let end = memchr::memchr(b']', host).map_or(host.len(), |at| at + 1);
         return &host[..end];

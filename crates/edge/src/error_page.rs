@@ -13,6 +13,8 @@ const LINK_BYTES_MAX: usize = 1_024;
 pub enum Cause {
     /// No distribution has that host.
     UnknownHost,
+    /// The host is another site's than the one whose certificate the viewer has seen.
+    Misdirected,
     /// The distribution is switched off.
     DistributionDisabled,
     /// The viewer's country is not allowed.
@@ -69,6 +71,7 @@ impl Cause {
             // Field 14 says it all: `CapacityExceeded` or `LimitExceeded`.
             Cause::Overloaded => DetailedResult::AsResult,
             Cause::Internal => DetailedResult::InternalError,
+            Cause::Misdirected => DetailedResult::InvalidRequestCertificate,
             Cause::UnknownHost
             | Cause::DistributionDisabled
             | Cause::HttpsRequired
@@ -81,6 +84,7 @@ impl Cause {
     fn for_visitor(self) -> &'static str {
         match self {
             Cause::UnknownHost => "There is no site at this address. Check it for a typing error.",
+            Cause::Misdirected => "This site has to be asked for on a connection of its own.",
             Cause::DistributionDisabled => "This site is switched off at the moment.",
             Cause::GeoBlocked => "This site is not available in your country.",
             Cause::HttpsRequired => {
@@ -114,6 +118,10 @@ impl Cause {
         match self {
             Cause::UnknownHost => {
                 "No distribution has this host as its domain name or among its Aliases."
+            }
+            Cause::Misdirected => {
+                "The Host of the request belongs to another distribution than the server name of \
+                 the TLS handshake, and the certificate does not cover it."
             }
             Cause::DistributionDisabled => "Enabled is false in this distribution.",
             Cause::GeoBlocked => {
@@ -249,8 +257,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every cause; for the malformed requests, one of them.
-    const ALL: [Cause; 19] = [
+    const ALL: [Cause; 20] = [
         Cause::UnknownHost,
+        Cause::Misdirected,
         Cause::DistributionDisabled,
         Cause::GeoBlocked,
         Cause::HttpsRequired,
@@ -335,6 +344,7 @@ mod tests {
         use DetailedResult as D;
         for (cause, want) in [
             (Cause::UnknownHost, D::Error),
+            (Cause::Misdirected, D::InvalidRequestCertificate),
             (Cause::DistributionDisabled, D::Error),
             (Cause::GeoBlocked, D::ClientGeoBlocked),
             (Cause::HttpsRequired, D::Error),

@@ -20,7 +20,9 @@ use message::{Known, RequestHead, Version};
 use crate::accept_encoding::Encodings;
 use crate::forward::is_websocket_upgrade;
 use crate::site::{Behavior, Site};
-use crate::{Viewer, ViewerTls};
+use tls::{Negotiated, Spoken};
+
+use crate::Viewer;
 
 use page::Page;
 
@@ -210,9 +212,14 @@ fn request_of(question: &Question) -> Result<(Scheme, RequestHead), QuestionErro
 fn viewer_of(question: &Question, scheme: Scheme) -> Result<Viewer, QuestionError> {
     let mut viewer = Viewer::new(SocketAddr::new(question.viewer, VIEWER_PORT));
     if scheme == Scheme::Https {
-        viewer.tls = Some(Arc::new(ViewerTls {
-            protocol: "TLSv1.3".to_owned(),
-            cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        viewer.tls = Some(Arc::new(Negotiated {
+            protocol: "TLSv1.3",
+            cipher: "TLS_AES_128_GCM_SHA256",
+            curve: Some("X25519"),
+            resumed: false,
+            spoken: Spoken::Http1,
+            server_name: None,
+            viewer_certificate: None,
         }));
     }
     if let Some(country) = &question.country {

@@ -873,9 +873,7 @@ fn error_kind(error: FetchError) -> Option<OriginErrorKind> {
         FetchError::WriteTimeout => OriginErrorKind::Write,
         FetchError::ReadTimeout => OriginErrorKind::ReadTimeout,
         FetchError::CompletionTimeout => OriginErrorKind::CompletionTimeout,
-        FetchError::Closed | FetchError::Reset(_) | FetchError::Incomplete => {
-            OriginErrorKind::Read
-        }
+        FetchError::Closed | FetchError::Reset(_) | FetchError::Incomplete => OriginErrorKind::Read,
         FetchError::InvalidResponse => OriginErrorKind::InvalidResponse,
         FetchError::HeadTooBig => OriginErrorKind::HeaderTooBig,
         FetchError::ViewerBody(_) | FetchError::InvalidRequest | FetchError::TooManyConnections => {

@@ -17,10 +17,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use cache::bans::Ban;
-use documents::{Node, encode, keys, route53};
+use documents::tls::TLS;
+use documents::{Node, Refusal, encode, keys, route53};
 use presence::Presence;
 use store::replica::Replica;
-use store::{Batch, LeaseId, Store, StoreError, Txn};
+use store::{Batch, Event, LeaseId, Store, StoreError, Txn};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -66,6 +67,10 @@ impl Follower {
         store: Arc<dyn Store>,
         node: Node,
     ) -> io::Result<Following> {
+        let documents = self.replica.documents();
+        let documents = documents.filter(|document| document.key.starts_with(TLS));
+        let known: Vec<Event> = documents.cloned().map(Event::Put).collect();
+        updates.set_tls(known.iter());
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -107,7 +112,7 @@ struct Task {
 }
 
 /// What the loop of a task was woken by.
-enum Event {
+enum News {
     Changes(Result<Vec<Batch>, StoreError>),
     Latencies,
     Save,
@@ -144,23 +149,23 @@ impl Task {
                 // To wait for a change may be broken off; a list would begin again each time.
                 let may_save = self.is_unsaved && replica.is_following();
                 tokio::select! {
-                    changes = next_changes(replica, &*self.store) => Event::Changes(changes),
-                    _ = saves.tick(), if may_save => Event::Save,
-                    _ = sketches.tick(), if replica.is_following() => Event::Latencies,
+                    changes = next_changes(replica, &*self.store) => News::Changes(changes),
+                    _ = saves.tick(), if may_save => News::Save,
+                    _ = sketches.tick(), if replica.is_following() => News::Latencies,
                 }
             };
             match event {
-                Event::Changes(Ok(batches)) => {
+                News::Changes(Ok(batches)) => {
                     self.apply(&batches);
-                    let Follower { replica, sites } = &self.follower;
-                    presence.say(Some(replica.revision().0), sites.refused());
+                    let revision = self.follower.replica.revision().0;
+                    presence.say(Some(revision), &self.refused());
                 }
-                Event::Changes(Err(error)) => {
+                News::Changes(Err(error)) => {
                     tracing::debug!(%error, "the store is not followed");
-                    presence.say(None, self.follower.sites.refused());
+                    presence.say(None, &self.refused());
                     tokio::time::sleep(presence::limits::STORE_RETRY).await;
                 }
-                Event::Latencies => {
+                News::Latencies => {
                     let lease = *presence.lease().borrow();
                     let txn = latencies.news(self.updates.latencies(), lease);
                     // Beside, so that no change waits for it; what is lost is told of next time.
@@ -169,9 +174,16 @@ impl Task {
                         tokio::spawn(async move { store.commit(txn).await });
                     }
                 }
-                Event::Save => self.save(),
+                News::Save => self.save(),
             }
         }
+    }
+
+    /// Everything that cannot be served, by key.
+    fn refused(&self) -> BTreeMap<String, Refusal> {
+        let mut refused = self.updates.refused_tls();
+        refused.extend(self.follower.sites.refused().clone());
+        refused
     }
 
     fn serve_all(&mut self) {
@@ -183,6 +195,13 @@ impl Task {
     fn apply(&mut self, batches: &[Batch]) {
         let mut plan = self.follower.sites.apply(batches);
         self.is_unsaved |= !batches.is_empty();
+        let events = batches.iter().flat_map(|batch| &batch.events);
+        let of_tls: Vec<&Event> = events
+            .filter(|event| event.key().starts_with(TLS))
+            .collect();
+        if !of_tls.is_empty() {
+            self.updates.set_tls(of_tls.into_iter());
+        }
         self.ban(&plan.bans);
         let bans = std::mem::take(&mut plan.bans);
         if self.serve(plan) {

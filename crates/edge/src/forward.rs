@@ -22,6 +22,8 @@ pub struct ForwardRule {
     pub encoding: EncodingRule,
     /// `ForwardedValues` instead of policies: unlisted fields are forwarded.
     pub legacy: bool,
+    /// Viewers' certificates, which nobody has judged, are handed to the origin (RFC 9440).
+    pub passes_certificates: bool,
     /// `OPTIONS` responses are cached, so they must not depend on `Authorization`.
     pub options_cached: bool,
 }
@@ -83,6 +85,8 @@ fn default_of(name: &[u8]) -> Default {
         "via",
         "cdn-loop",
         "http2-settings",
+        "client-cert",
+        "client-cert-chain",
         "expect",
         "cookie",
         "accept-encoding",
@@ -299,6 +303,9 @@ impl ForwardRule {
             None => fields.push_trusted(b"User-Agent", b"Amazon CloudFront"),
         }
         self.push_generated(source, &mut fields);
+        if self.passes_certificates {
+            push_certificate(source.viewer, &mut fields);
+        }
         push_conditions(conditions, &mut fields);
         push_path(source, &mut fields);
         if is_upgrade {
@@ -363,6 +370,17 @@ fn nominated(request: &RequestHead) -> Vec<&[u8]> {
         .collect()
 }
 
+/// The viewer's certificate and those that it sent with it (RFC 9440 §2).
+fn push_certificate(viewer: &Viewer, fields: &mut Fields) {
+    let Some(certificate) = viewer.certificate() else {
+        return;
+    };
+    fields.push(b"Client-Cert", certificate.client_cert().as_bytes());
+    if let Some(chain) = certificate.client_cert_chain() {
+        fields.push(b"Client-Cert-Chain", chain.as_bytes());
+    }
+}
+
 fn push_conditions(conditions: &Conditions, fields: &mut Fields) {
     match conditions {
         Conditions::Viewer | Conditions::None => {}
@@ -415,10 +433,11 @@ fn joined(request: &RequestHead, name: &str, own: &str) -> Vec<u8> {
     value
 }
 
-/// Whether the viewer asks for a WebSocket (RFC 6455 §4.1).
+/// Whether the viewer asks for a WebSocket (RFC 6455 §4.1). By HTTP/2 and 3 the fields cannot come
+/// from the viewer: they say that it asked in their way (RFC 8441 §4).
 pub fn is_websocket_upgrade(request: &RequestHead) -> bool {
     request.method == Method::Get
-        && request.version == Version::Http11
+        && request.version >= Version::Http11
         && request
             .known(Known::Upgrade)
             .is_some_and(|v| v.eq_ignore_ascii_case(b"websocket"))
@@ -443,6 +462,7 @@ mod tests {
                 brotli: true,
             },
             legacy: false,
+            passes_certificates: false,
             options_cached: false,
         }
     }

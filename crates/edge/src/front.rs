@@ -11,10 +11,11 @@ use message::{Fields, Known, Method, RequestHead, Version};
 use telemetry::access_log::{DetailedResult, HttpVersion, Protocol, Record, ResultType};
 use telemetry::metrics::RejectReason;
 
-use crate::directory::{Directory, Served};
+use crate::directory::{Directory, Served, without_port};
 use crate::error_page::Cause;
 use crate::pipeline;
-use crate::reply::Reply;
+use crate::reply::{Body, Reply};
+use crate::site::Site;
 use crate::worker::Worker;
 use crate::{RequestId, Viewer};
 
@@ -27,6 +28,8 @@ type Last = (Arc<Directory>, Vec<u8>, Arc<Served>);
 pub(crate) struct Front {
     pub worker: Rc<Worker>,
     pub viewer: Viewer,
+    /// Who answered the handshake, over TLS.
+    host: Option<Arc<tls::Host>>,
     directory: RefCell<arc_swap::Cache<Swapped, Arc<Directory>>>,
     last: RefCell<Option<Last>>,
 }
@@ -52,6 +55,13 @@ impl Refused {
         status: 403,
         cause: Cause::UnknownHost,
         reason: RejectReason::UnknownHost,
+    };
+
+    /// The host is another one's than whose certificate the viewer has seen (RFC 9110 §15.5.20).
+    pub const MISDIRECTED: Refused = Refused {
+        status: 421,
+        cause: Cause::Misdirected,
+        reason: RejectReason::Misdirected,
     };
 
     /// The head did not come in time.
@@ -114,7 +124,8 @@ impl Written {
 }
 
 impl Front {
-    pub fn new(worker: Rc<Worker>, mut viewer: Viewer) -> Front {
+    /// `host` is who answered the handshake, over TLS.
+    pub fn new(worker: Rc<Worker>, mut viewer: Viewer, host: Option<Arc<tls::Host>>) -> Front {
         let geo = worker.shared.geo.as_ref();
         viewer.location = geo
             .and_then(|geo| geo.lookup(viewer.ip()))
@@ -124,6 +135,7 @@ impl Front {
         Front {
             worker,
             viewer,
+            host,
             directory: RefCell::new(directory),
             last: RefCell::new(None),
         }
@@ -131,7 +143,7 @@ impl Front {
 
     /// The site of the request's host, or its staging distribution if this viewer is to get that.
     pub fn site(&self, request: &RequestHead) -> Result<Found, Refused> {
-        let served = self.site_of_host(request).ok_or(Refused::UNKNOWN_HOST)?;
+        let served = self.site_of_host(request)?;
         let found = |served, set_cookie| Found { served, set_cookie };
         let Some(deployment) = &served.site.deployment else {
             return Ok(found(served, None));
@@ -148,8 +160,8 @@ impl Front {
         Ok(found(chosen, choice.set_cookie))
     }
 
-    fn site_of_host(&self, request: &RequestHead) -> Option<Arc<Served>> {
-        let host = request.host()?;
+    fn site_of_host(&self, request: &RequestHead) -> Result<Arc<Served>, Refused> {
+        let host = request.host().ok_or(Refused::UNKNOWN_HOST)?;
         let mut directory = self.directory.borrow_mut();
         let directory = directory.load();
         let mut last = self.last.borrow_mut();
@@ -157,11 +169,46 @@ impl Front {
             && Arc::ptr_eq(last, directory)
             && last_host == host
         {
-            return Some(Arc::clone(served));
+            return Ok(Arc::clone(served));
         }
-        let served = Arc::clone(directory.find(host)?);
-        *last = Some((Arc::clone(directory), host.to_vec(), Arc::clone(&served)));
-        Some(served)
+        let served = directory.find(host).ok_or(Refused::UNKNOWN_HOST)?;
+        if !self.is_reached_rightly(host, &served.site) {
+            return Err(Refused::MISDIRECTED);
+        }
+        *last = Some((Arc::clone(directory), host.to_vec(), Arc::clone(served)));
+        Ok(Arc::clone(served))
+    }
+
+    /// Whether a site may be asked for over this connection: the handshake was its own, or was of
+    /// one whose certificate is good for it and that asks no less of viewers. Else a viewer could
+    /// reach one site under the name of another (spec §7.3, 421).
+    fn is_reached_rightly(&self, name: &[u8], site: &Site) -> bool {
+        let Some(host) = &self.host else { return true };
+        let asks_alike = host.client_auth.is_some() == site.tls.client_auth.is_some();
+        if host.site == site.id {
+            return asks_alike;
+        }
+        let name = std::str::from_utf8(without_port(name)).unwrap_or_default();
+        host.client_auth.is_none()
+            && asks_alike
+            && host.policy.serves_like(site.tls.policy)
+            && host.covers(&name.to_ascii_lowercase())
+    }
+
+    /// The answer to a certificate authority that asks whether a name is ours (RFC 8555 §8.3), by
+    /// HTTP in the clear, for whatever host.
+    pub fn challenge(&self, request: &RequestHead) -> Option<Reply> {
+        let challenges = self.worker.shared.challenges.load();
+        if challenges.is_empty() || self.viewer.is_https() || request.method != Method::Get {
+            return None;
+        }
+        let answer = challenges.http(request.path(), self.worker.now_ms())?;
+        let mut reply = Reply::new(200, Fields::new(), ResultType::Miss);
+        let fields = &mut reply.fields;
+        fields.push_trusted(b"Content-Type", b"application/octet-stream");
+        reply.length = Some(answer.len() as u64);
+        reply.body = Body::Inline(answer.to_owned().into());
+        Some(reply)
     }
 
     /// The reply to what is no request for any site. It is counted, and belongs to no log.

@@ -55,6 +55,13 @@ generated_fields! {
     HeaderOrder "CloudFront-Viewer-Header-Order" false,
     HeaderCount "CloudFront-Viewer-Header-Count" false,
     Tls "CloudFront-Viewer-TLS" false,
+    CertSerialNumber "CloudFront-Viewer-Cert-Serial-Number" true,
+    CertIssuer "CloudFront-Viewer-Cert-Issuer" true,
+    CertSubject "CloudFront-Viewer-Cert-Subject" true,
+    CertPresent "CloudFront-Viewer-Cert-Present" true,
+    CertSha256 "CloudFront-Viewer-Cert-Sha256" true,
+    CertValidity "CloudFront-Viewer-Cert-Validity" false,
+    CertPem "CloudFront-Viewer-Cert-Pem" false,
 }
 
 /// Longest value of `CloudFront-Viewer-Header-Order` (spec §3.6).
@@ -73,6 +80,7 @@ impl Generated {
     pub fn write(self, request: &RequestHead, viewer: &Viewer, out: &mut Vec<u8>) -> bool {
         let device = || Device::of(request.known(Known::UserAgent).unwrap_or_default());
         let location = viewer.location.as_deref();
+        let certificate = viewer.certificate();
         match self {
             Generated::IsDesktop => write_bool(device().desktop, out),
             Generated::IsMobile => write_bool(device().mobile, out),
@@ -119,11 +127,25 @@ impl Generated {
             Generated::HeaderCount => write_display(Some(request.fields_count()), out),
             Generated::Tls => match &viewer.tls {
                 Some(tls) => {
-                    let text = format_args!("{}:{}:fullHandshake", tls.protocol, tls.cipher);
+                    let handshake = match tls.resumed {
+                        true => "sessionResumed",
+                        false => "fullHandshake",
+                    };
+                    let text = format_args!("{}:{}:{handshake}", tls.protocol, tls.cipher);
                     write_display(Some(text), out)
                 }
                 None => false,
             },
+            Generated::CertPresent => match &viewer.tls {
+                Some(_) => write_bytes(Some(certificate.map_or("0", |_| "1")), out),
+                None => false,
+            },
+            Generated::CertSerialNumber => write_bytes(certificate.map(|c| &c.serial_number), out),
+            Generated::CertIssuer => write_bytes(certificate.map(|c| &c.issuer), out),
+            Generated::CertSubject => write_bytes(certificate.map(|c| &c.subject), out),
+            Generated::CertSha256 => write_bytes(certificate.map(|c| &c.sha256), out),
+            Generated::CertValidity => write_bytes(certificate.map(|c| &c.validity), out),
+            Generated::CertPem => write_bytes(certificate.map(|c| c.pem_url_encoded()), out),
         }
     }
 }

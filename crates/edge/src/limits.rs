@@ -87,3 +87,98 @@ pub const LATENCY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often the copy of the store is saved, when it has changed.
 pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest handshake with a viewer.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Challenges of certificate authorities that are answered at once.
+pub const CHALLENGES_MAX: usize = 1_000;
+
+/// Workers that take QUIC: the first byte of a connection's id tells whose it is.
+pub const QUIC_WORKERS_MAX: usize = 256;
+
+/// Room in the kernel for the packets of one worker, each way, if the system allows as much. At
+/// 1 Gbit/s, 2 MiB are 16 ms.
+pub const QUIC_SOCKET_BUFFER_BYTES: usize = 2 * 1024 * 1024;
+
+/// QUIC handshakes of one worker under way at once; packets that would begin more are dropped.
+pub const QUIC_HANDSHAKES_MAX: usize = 1_024;
+
+/// So many handshakes under way, and viewers must show that they are where they say before we keep
+/// anything for them (RFC 9000, section 8.1.2). It costs them a round trip.
+pub const QUIC_UNPROVEN_HANDSHAKES_MAX: usize = 128;
+
+/// QUIC connections that have begun and that a worker has not looked at yet.
+pub const QUIC_INCOMING_MAX: usize = 256;
+
+/// What is kept of the packets of one of those, and of all of them.
+pub const QUIC_INCOMING_BYTES: u64 = 16 * 1024;
+/// See [`QUIC_INCOMING_BYTES`].
+pub const QUIC_INCOMING_TOTAL_BYTES: u64 = 2 * 1024 * 1024;
+
+/// How long a QUIC connection may lie silent (RFC 9308, section 3.2: no less than 30 s).
+pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests of one HTTP/3 connection at once (RFC 9114, section 6.1: no less than 100).
+pub const HTTP3_REQUESTS_MAX: u32 = 128;
+
+/// Streams besides requests that a viewer may open: three have a meaning, others are refused.
+pub const HTTP3_SIDE_STREAMS_MAX: u32 = 8;
+
+/// What a viewer may send of one request before we take it.
+pub const HTTP3_STREAM_WINDOW_BYTES: u32 = 512 * 1024;
+
+/// What a viewer may send on one connection before we take it.
+pub const HTTP3_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+
+/// What is kept of replies on one connection until the viewer has acknowledged them: a round trip
+/// of 100 ms at 320 Mbit/s.
+pub const HTTP3_SEND_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Longest frame that is held as a whole: those of heads, trailers and settings. Those of bodies
+/// pass through.
+pub const HTTP3_FRAME_BYTES_MAX: u64 = 64 * 1024;
+
+/// Replies beyond this size are waited for until the viewer has acknowledged them, so that nothing
+/// ends the connection before; smaller ones have arrived when a graceful stop has given them its
+/// moment.
+pub const HTTP3_UNACKNOWLEDGED_BYTES: u64 = 64 * 1024;
+
+/// Requests that a viewer may give up beyond those that it lets end, on one connection: one that
+/// has each fetched and takes none costs origins much and itself little.
+pub const HTTP3_GIVEN_UP_MAX: u64 = 256;
+
+const _: () = assert!(HTTP3_FRAME_BYTES_MAX > message::limits::REQUEST_HEAD_BYTES_MAX as u64);
+const _: () = assert!(QUIC_UNPROVEN_HANDSHAKES_MAX < QUIC_HANDSHAKES_MAX);
+
+/// Streams of one HTTP/2 connection at once (RFC 9113 §6.5.2 recommends no fewer than 100).
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+
+/// Largest list of header fields, as HTTP/2 counts it: 32 bytes for each field besides its own. More
+/// than [`message::limits::REQUEST_HEAD_BYTES_MAX`], which is what tells viewers why.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
+
+/// Table of header fields that viewers fill (RFC 9113 §6.5.2: the initial value).
+pub const HTTP2_HEADER_TABLE_BYTES: u32 = 4 * 1024;
+
+/// What a viewer may send of one body before the origin has taken any.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 512 * 1024;
+
+/// What a viewer may send of all bodies of a connection before origins have taken any.
+pub const HTTP2_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// What is handed over of one reply before the viewer has taken any.
+pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Streams that were broken off and are remembered, so that what still comes of them is no error.
+pub const HTTP2_RESET_STREAMS_KEPT: usize = 32;
+
+/// Streams that a viewer opens and breaks off before they are looked at.
+pub const HTTP2_RESETS_PENDING_MAX: usize = 32;
+
+/// Streams that are broken off for the viewer's faults, before the connection is.
+pub const HTTP2_ERROR_RESETS_MAX: usize = 128;
+
+/// Exchanges that a viewer breaks off, beyond as many as it lets come to their end, before its
+/// connection is.
+pub const HTTP2_CANCELLED_MAX: u64 = 200;

@@ -9,7 +9,7 @@ use message::{Known, Method, RequestHead, Version, list_items};
 use origin::RequestBody;
 use telemetry::access_log::ResultType;
 
-use crate::directory::Served;
+use crate::directory::{Served, without_port};
 use crate::error_page::{self, Cause};
 use crate::exchange::Exchange;
 use crate::lookup::{Lookup, lookup};
@@ -48,7 +48,7 @@ pub(crate) async fn answer(
         }
         Err(refusal) => {
             let reply = match refusal {
-                Refusal::Redirect(status) => redirect_to_https(arrival, status),
+                Refusal::Redirect(status) => redirect_to_https(worker, arrival, status),
                 Refusal::Error(failure) => {
                     let reply = Reply::error(failure);
                     Box::pin(custom_error_response(worker, arrival, reply)).await
@@ -61,6 +61,7 @@ pub(crate) async fn answer(
     };
     error_body(arrival, &mut reply);
     response_headers_policy(worker, arrival, behavior, &mut reply);
+    alternative_service(worker, arrival, &mut reply);
     trace_fields(worker, arrival.id, &mut reply);
     reply
 }
@@ -284,11 +285,28 @@ fn response_headers_policy(
     }
 }
 
-fn redirect_to_https(arrival: &Arrival<'_>, status: u16) -> Reply {
+/// Tells viewers over TCP that HTTP/3 is spoken here (RFC 7838), where it is.
+fn alternative_service(worker: &Worker, arrival: &Arrival<'_>, reply: &mut Reply) {
+    let is_wanted = arrival.served.site.tls.http3
+        && arrival.viewer.is_https()
+        && arrival.request.version != Version::Http3;
+    let field = &worker.shared.alt_svc_field;
+    if is_wanted && !field.is_empty() {
+        reply.fields.append_wire(|out| out.extend_from_slice(field));
+    }
+}
+
+/// A viewer who named the port of HTTP is sent to the port of HTTPS; one who named none is where
+/// both have their usual ones.
+fn redirect_to_https(worker: &Worker, arrival: &Arrival<'_>, status: u16) -> Reply {
     let request = arrival.request;
     let host = request.host().unwrap_or_default();
-    let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
-    let location = [b"https://", host, request.target()].concat();
+    let name = without_port(host);
+    let port = match worker.shared.https_port {
+        Some(port) if name.len() < host.len() && port != 443 => format!(":{port}"),
+        _ => String::new(),
+    };
+    let location = [b"https://", name, port.as_bytes(), request.target()].concat();
     let mut reply = Reply::new(status, message::Fields::new(), ResultType::Redirect);
     let mut page = Vec::new();
     error_page::write_redirect(status, &location, &mut page);

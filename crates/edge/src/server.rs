@@ -1,6 +1,5 @@
 //! The shell: threads, sockets, starting and stopping.
 
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::task::{Context, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,28 +16,39 @@ use cache::key::KeyHasher;
 use cache::ram::RamStore;
 use geo::Geo;
 use origin::{Client, ClientConfig, SystemResolver, TlsRoots};
-use socket2::{Domain, Protocol, Socket, Type};
+use secrets::Secrets;
 use telemetry::access_log::AccessLog;
 use telemetry::metrics::{NodeGauges, Registry};
+use tls::{Hosts, Tickets};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use crate::clients::{Clients, Place};
+use crate::clients::Clients;
 use crate::directory::Directory;
 use crate::explain::{Live, LiveError, Question, live};
-use crate::front::Front;
+use crate::keyring::Keyring;
+use crate::listen::{self, Spoken};
 use crate::objects::Objects;
 use crate::site::Site;
+use crate::stopping::Stopping;
 use crate::updates::{UpdateError, Updates};
 use crate::worker::{Shared, Uncacheable, Worker};
-use crate::{Clock, Timeouts, Viewer, http1, limits};
+use crate::{Clock, Timeouts};
 
 /// How an edge runs.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
     /// Where viewers connect by HTTP. Port 0 takes any that is free.
     pub http: Vec<SocketAddr>,
+    /// Where viewers connect by TLS, and by QUIC where HTTP/3 is on. Port 0 takes any that is free.
+    pub https: Vec<SocketAddr>,
+    /// Whether HTTP/3 is spoken at all.
+    pub http3: bool,
+    /// The key of the installation: private keys are sealed with it.
+    pub secrets: Arc<Secrets>,
+    /// What viewers get who ask for a name that nobody has.
+    pub unknown_names: tls::UnknownName,
     /// Threads that serve.
     pub workers: usize,
     /// Memory of the cache.
@@ -104,7 +113,8 @@ pub enum StartError {
 /// A running edge.
 pub struct Edge {
     shared: Arc<Shared>,
-    addresses: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     updates: Updates,
@@ -114,47 +124,35 @@ impl Edge {
     /// Binds the sockets, starts the workers, and serves the sites.
     pub fn start(config: EdgeConfig, sites: Vec<Site>) -> Result<Edge, StartError> {
         let workers = config.workers.max(1);
-        let mut addresses = Vec::new();
-        let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| vec![]).collect();
-        for address in &config.http {
-            let mut address = *address;
-            refuse_taken(address).map_err(|source| StartError::Listen { address, source })?;
-            for listeners in &mut sockets {
-                let listener =
-                    listen(address).map_err(|source| StartError::Listen { address, source })?;
-                // With port 0, the others share the one that the first was given.
-                address = listener
-                    .local_addr()
-                    .map_err(|source| StartError::Listen { address, source })?;
-                listeners.push(listener);
-            }
-            addresses.push(address);
-        }
+        let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
+        let (http, https) = bind(&config, &mut sockets)?;
         let tls_roots = match &config.origin_ca_bundle {
             Some(path) => TlsRoots::mozilla_and_file(path)?,
             None => TlsRoots::mozilla(),
         };
-        let shared = Arc::new(shared(&config, workers)?);
+        let (shared, keyring) = shared(&config, workers, https.first())?;
+        let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
         // One wish to sweep is as good as many.
         let (upkeep, wishes) = mpsc::sync_channel(1);
-        let updates = Updates::new(Arc::clone(&shared), upkeep);
+        let updates = Updates::new(Arc::clone(&shared), keyring, config.unknown_names, upkeep);
         updates.update(&[], sites)?;
         let mut edge = Edge {
             shared,
-            addresses,
+            http,
+            https,
             stop,
             threads: Vec::new(),
             updates,
         };
         let upkeep = keep_up(Arc::clone(&edge.shared), wishes, stopped.clone())?;
         edge.threads.push(upkeep);
-        for (index, listeners) in sockets.into_iter().enumerate() {
+        for (index, sockets) in sockets.into_iter().enumerate() {
             let seed = u64::from_le_bytes(random().map_err(StartError::Random)?);
             let start = WorkerStart {
                 shared: Arc::clone(&edge.shared),
                 index,
-                listeners,
+                sockets,
                 stopped: stopped.clone(),
                 tls_roots: tls_roots.clone(),
                 seed,
@@ -167,9 +165,14 @@ impl Edge {
         Ok(edge)
     }
 
-    /// Where viewers connect.
+    /// Where viewers connect by HTTP.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.clone()
+        self.http.clone()
+    }
+
+    /// Where viewers connect by TLS, and by QUIC.
+    pub fn https_addresses(&self) -> Vec<SocketAddr> {
+        self.https.clone()
     }
 
     /// Changes what is served, also while others use the edge.
@@ -190,6 +193,7 @@ impl Edge {
             open_connections: shared.open.load(Ordering::Relaxed) as u64,
             accepted_connections: shared.accepted.load(Ordering::Relaxed),
             refused_connections: shared.refused.load(Ordering::Relaxed),
+            handshakes: shared.handshakes.values(),
             cache_objects: usage.objects,
             cache_size_bytes: usage.bytes,
             cache_capacity_bytes: shared.store.capacity_bytes(),
@@ -241,7 +245,11 @@ fn keep_up(
     thread.spawn(upkeep).map_err(StartError::Upkeep)
 }
 
-fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
+fn shared(
+    config: &EdgeConfig,
+    workers: usize,
+    https: Option<&SocketAddr>,
+) -> Result<(Shared, Keyring), StartError> {
     let log = config
         .access_logs
         .clone()
@@ -251,9 +259,20 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         "Via: 1.1 {} (Warmfront)\r\nX-Amz-Cf-Pop: {}\r\n",
         config.node, config.pop
     );
-    Ok(Shared {
+    let tickets = Tickets::new(Arc::clone(&config.secrets));
+    let keyring = Keyring::new(Arc::clone(&config.secrets), tickets);
+    let alt_svc = match https {
+        Some(address) if config.http3 => {
+            format!("Alt-Svc: h3=\":{}\"; ma=86400\r\n", address.port())
+        }
+        _ => String::new(),
+    };
+    let shared = Shared {
         clock: config.clock.clone(),
         directory: Arc::new(ArcSwap::from_pointee(Directory::default())),
+        hosts: Arc::new(ArcSwap::from_pointee(Hosts::default())),
+        challenges: Default::default(),
+        handshakes: Default::default(),
         store: Objects::new(RamStore::new(
             config.cache_bytes,
             cache::limits::RAM_SHARDS_MAX,
@@ -275,34 +294,42 @@ fn shared(config: &EdgeConfig, workers: usize) -> Result<Shared, StartError> {
         via: config.node.clone(),
         pop: config.pop.clone(),
         common_fields: common.into_bytes(),
-    })
+        alt_svc_field: alt_svc.into_bytes(),
+        https_port: https.map(SocketAddr::port),
+    };
+    Ok((shared, keyring))
 }
 
-/// The workers' sockets share an address, and would share it with another process too, which would
-/// silently take a part of the viewers: so it is tried alone first.
-fn refuse_taken(address: SocketAddr) -> io::Result<()> {
-    if address.port() != 0 {
-        drop(std::net::TcpListener::bind(address)?);
-    }
-    Ok(())
+/// A worker's own sockets.
+#[derive(Default)]
+struct Sockets {
+    tcp: Vec<(std::net::TcpListener, Spoken)>,
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    // Each worker has a socket of its own, and the kernel spreads connections over them.
-    socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(limits::LISTEN_BACKLOG)?;
-    Ok(socket.into())
+/// Binds every address once for each worker; says where plain HTTP and TLS are.
+fn bind(
+    config: &EdgeConfig,
+    sockets: &mut [Sockets],
+) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), StartError> {
+    let mut bind = |addresses: &[SocketAddr], spoken| {
+        let bound = addresses.iter().map(|address| {
+            let mut address = *address;
+            let failed = |source| StartError::Listen { address, source };
+            listen::refuse_taken(address).map_err(failed)?;
+            for sockets in &mut *sockets {
+                let failed = |source| StartError::Listen { address, source };
+                let listener = listen::listen(address).map_err(failed)?;
+                // With port 0, the others share the one that the first was given.
+                address = listener.local_addr().map_err(failed)?;
+                sockets.tcp.push((listener, spoken));
+            }
+            Ok(address)
+        });
+        bound.collect::<Result<Vec<_>, StartError>>()
+    };
+    let http = bind(&config.http, Spoken::Plain)?;
+    let https = bind(&config.https, Spoken::Tls)?;
+    Ok((http, https))
 }
 
 /// Bytes from the system's generator.
@@ -317,7 +344,7 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 struct WorkerStart {
     shared: Arc<Shared>,
     index: usize,
-    listeners: Vec<std::net::TcpListener>,
+    sockets: Sockets,
     stopped: watch::Receiver<bool>,
     tls_roots: TlsRoots,
     seed: u64,
@@ -350,15 +377,17 @@ impl WorkerStart {
         });
         let worker = Rc::new(Worker::new(self.shared, self.index, client, self.seed));
         let stopping = Rc::new(Stopping::default());
-        let accepting: Vec<_> = self
-            .listeners
+        let accepting = self
+            .sockets
+            .tcp
             .into_iter()
-            .filter_map(|listener| TcpListener::from_std(listener).ok())
-            .map(|listener| {
-                let task = accept(Rc::clone(&worker), listener, Rc::clone(&stopping));
-                tokio::task::spawn_local(task)
-            })
-            .collect();
+            .filter_map(|(listener, spoken)| {
+                let listener = TcpListener::from_std(listener).ok()?;
+                let task =
+                    listen::accept(Rc::clone(&worker), listener, spoken, Rc::clone(&stopping));
+                Some(tokio::task::spawn_local(task))
+            });
+        let accepting: Vec<_> = accepting.collect();
         let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
         let mut stopped = self.stopped;
         let _ = stopped.wait_for(|is_set| *is_set).await;
@@ -372,46 +401,6 @@ impl WorkerStart {
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener, stopping: Rc<Stopping>) {
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // A viewer that was gone again is no reason to let the others wait. Anything else
-                // is mostly: no file descriptors left. Wait for some to come back.
-                if error.kind() != io::ErrorKind::ConnectionAborted {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                }
-                continue;
-            }
-        };
-        let shared = &worker.shared;
-        let ip = peer.ip().to_canonical();
-        shared.accepted.fetch_add(1, Ordering::Relaxed);
-        if shared.open.load(Ordering::Relaxed) >= limits::CONNECTIONS_MAX
-            || !shared.clients.enter(ip)
-        {
-            shared.refused.fetch_add(1, Ordering::Relaxed);
-            continue;
-        }
-        shared.open.fetch_add(1, Ordering::Relaxed);
-        let place = Place {
-            shared: Arc::clone(shared),
-            ip,
-        };
-        let _ = stream.set_nodelay(true);
-        shared
-            .latencies
-            .note_connection(&stream, ip, worker.now_ms());
-        let (worker, open) = (Rc::clone(&worker), stopping.enter());
-        tokio::task::spawn_local(async move {
-            http1::serve(Front::new(worker, Viewer::new(peer)), stream, open).await;
-            drop(place);
-        });
-    }
-}
-
 /// Hands log lines over each second, also when nothing happens: hours end.
 async fn tick(worker: Rc<Worker>) {
     let mut interval = tokio::time::interval(Duration::from_secs(1));
@@ -420,73 +409,5 @@ async fn tick(worker: Rc<Worker>) {
         if let Some(log) = worker.log.borrow_mut().as_mut() {
             log.flush(worker.now_ms());
         }
-    }
-}
-
-/// Whether a worker stops, and who must hear of it.
-#[derive(Default)]
-pub(crate) struct Stopping {
-    is_set: Cell<bool>,
-    /// One place for each open connection; free ones are `None`.
-    places: RefCell<Vec<Option<Waker>>>,
-    free: RefCell<Vec<usize>>,
-    closed: tokio::sync::Notify,
-}
-
-impl Stopping {
-    fn set(&self) {
-        self.is_set.set(true);
-        for waker in self.places.borrow().iter().flatten() {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn enter(self: &Rc<Self>) -> Open {
-        let mut places = self.places.borrow_mut();
-        let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            places.push(None);
-            places.len() - 1
-        });
-        Open {
-            stopping: Rc::clone(self),
-            place,
-        }
-    }
-
-    async fn all_closed(&self) {
-        while self.places.borrow().len() > self.free.borrow().len() {
-            self.closed.notified().await;
-        }
-    }
-}
-
-/// One connection that is open, and hears when its worker stops.
-pub(crate) struct Open {
-    stopping: Rc<Stopping>,
-    place: usize,
-}
-
-impl Open {
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.is_set.get()
-    }
-
-    /// Wakes this task when the worker stops.
-    pub fn wait(&self, cx: &mut Context<'_>) {
-        let place = &mut self.stopping.places.borrow_mut()[self.place];
-        if !place
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            *place = Some(cx.waker().clone());
-        }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.stopping.places.borrow_mut()[self.place] = None;
-        self.stopping.free.borrow_mut().push(self.place);
-        self.stopping.closed.notify_one();
     }
 }

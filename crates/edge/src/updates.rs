@@ -6,9 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use cache::bans::{Ban, Pattern};
+use documents::Refusal;
 use parking_lot::Mutex;
+use store::Event;
+use tls::UnknownName;
 
 use crate::directory::{AliasConflict, Directory, Served};
+use crate::keyring::Keyring;
 use crate::site::{GeoRule, Site, scope_of};
 use crate::worker::Shared;
 
@@ -40,6 +44,9 @@ pub struct Updates {
     shared: Arc<Shared>,
     /// All that is served, by id. Whoever changes it makes the directory anew.
     sites: Arc<Mutex<BTreeMap<String, Arc<Served>>>>,
+    /// Locked after `sites`.
+    keyring: Arc<Mutex<Keyring>>,
+    unknown_names: UnknownName,
     upkeep: mpsc::SyncSender<()>,
 }
 
@@ -49,10 +56,17 @@ impl Updates {
         self.shared.latencies.sketch(self.shared.clock.now_ms())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, upkeep: mpsc::SyncSender<()>) -> Updates {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        keyring: Keyring,
+        unknown_names: UnknownName,
+        upkeep: mpsc::SyncSender<()>,
+    ) -> Updates {
         Updates {
             shared,
             sites: Arc::default(),
+            keyring: Arc::new(Mutex::new(keyring)),
+            unknown_names,
             upkeep,
         }
     }
@@ -128,6 +142,7 @@ impl Updates {
         next: BTreeMap<String, Arc<Served>>,
         directory: Directory,
     ) {
+        self.present(&mut self.keyring.lock(), &next);
         self.shared.directory.store(Arc::new(directory));
         let replaced_at = self.shared.store.newest_ban();
         for (id, old) in served.iter() {
@@ -138,6 +153,31 @@ impl Updates {
         *served = next;
         let registry = &self.shared.registry;
         registry.retain(|id| served.contains_key(id));
+    }
+
+    /// Takes up changes of what TLS is spoken with. The next handshake is by them; connections that
+    /// stand go on.
+    pub(crate) fn set_tls<'e>(&self, events: impl Iterator<Item = &'e Event>) {
+        let served = self.sites.lock();
+        let mut keyring = self.keyring.lock();
+        for event in events {
+            keyring.take(event);
+        }
+        let challenges = keyring.challenges().clone();
+        self.shared.challenges.store(Arc::new(challenges));
+        self.present(&mut keyring, &served);
+    }
+
+    /// What of the store TLS cannot be spoken with, by key.
+    pub(crate) fn refused_tls(&self) -> BTreeMap<String, Refusal> {
+        self.keyring.lock().refused().clone()
+    }
+
+    /// Makes anew who answers handshakes.
+    fn present(&self, keyring: &mut Keyring, sites: &BTreeMap<String, Arc<Served>>) {
+        let hosts = &self.shared.hosts;
+        let next = keyring.hosts(sites.values(), self.unknown_names, &hosts.load());
+        hosts.store(Arc::new(next));
     }
 
     fn serve(&self, site: Site) -> Result<Served, UpdateError> {

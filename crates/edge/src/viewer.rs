@@ -2,6 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use geo::Location;
+use tls::{Negotiated, ViewerCertificate};
 
 /// What the edge knows of the one who asks, besides the request itself.
 #[derive(Clone, Debug)]
@@ -9,18 +10,9 @@ pub struct Viewer {
     /// The TCP peer.
     pub peer: SocketAddr,
     /// The TLS session, when there is one.
-    pub tls: Option<Arc<ViewerTls>>,
+    pub tls: Option<Arc<Negotiated>>,
     /// Where the peer is, as far as the geographic database knows.
     pub location: Option<Arc<Location>>,
-}
-
-/// What is known of a viewer's TLS session.
-#[derive(Clone, Debug)]
-pub struct ViewerTls {
-    /// `TLSv1.3`.
-    pub protocol: String,
-    /// The cipher suite by OpenSSL's name.
-    pub cipher: String,
 }
 
 impl Viewer {
@@ -33,6 +25,14 @@ impl Viewer {
         }
     }
 
+    /// A viewer that has shaken hands.
+    pub fn over_tls(peer: SocketAddr, negotiated: Negotiated) -> Viewer {
+        Viewer {
+            tls: Some(Arc::new(negotiated)),
+            ..Viewer::new(peer)
+        }
+    }
+
     /// The peer's address; IPv4 mapped into IPv6 is IPv4.
     pub fn ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
@@ -41,6 +41,11 @@ impl Viewer {
     /// Whether the viewer came over TLS.
     pub fn is_https(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// The certificate that the viewer has shown, where it was asked for one.
+    pub fn certificate(&self) -> Option<&ViewerCertificate> {
+        self.tls.as_ref()?.viewer_certificate.as_ref()
     }
 
     /// `http` or `https`.

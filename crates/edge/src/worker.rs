@@ -10,10 +10,12 @@ use message::Fields;
 use origin::Client;
 use telemetry::access_log::{AccessLog, LogHandle};
 use telemetry::metrics::{Registry, Rejections, SiteCounters};
+use tls::{Hosts, Negotiated};
 
 use crate::clients::Clients;
 use crate::directory::{Directory, Served};
 use crate::fetch::Landing;
+use crate::keyring::Challenges;
 use crate::latency::Latencies;
 use crate::limits;
 use crate::objects::Objects;
@@ -24,6 +26,11 @@ use crate::{Clock, Dice, Timeouts};
 pub(crate) struct Shared {
     pub clock: Clock,
     pub directory: Arc<ArcSwap<Directory>>,
+    /// Who answers handshakes.
+    pub hosts: Arc<ArcSwap<Hosts>>,
+    /// Answers to certificate authorities.
+    pub challenges: ArcSwap<Challenges>,
+    pub handshakes: Handshakes,
     pub store: Objects,
     pub hasher: KeyHasher,
     pub flights: Arc<FlightTable<Landing>>,
@@ -45,6 +52,33 @@ pub(crate) struct Shared {
     pub pop: String,
     /// `Via` and `X-Amz-Cf-Pop` as every reply has them.
     pub common_fields: Vec<u8>,
+    /// `Alt-Svc`, where HTTP/3 is spoken; empty without.
+    pub alt_svc_field: Vec<u8>,
+    /// The port of HTTPS, for redirects.
+    pub https_port: Option<u16>,
+}
+
+/// Handshakes with viewers, counted.
+#[derive(Default)]
+pub(crate) struct Handshakes {
+    pub full: AtomicU64,
+    pub resumed: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+impl Handshakes {
+    /// Full, resumed, failed.
+    pub fn values(&self) -> [u64; 3] {
+        [&self.full, &self.resumed, &self.failed].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    pub fn count(&self, negotiated: &Negotiated) {
+        let counter = match negotiated.resumed {
+            true => &self.resumed,
+            false => &self.full,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// One worker: a thread with its own runtime, origin connections and log buffer.

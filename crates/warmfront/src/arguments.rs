@@ -267,6 +267,41 @@ pub struct ServeArguments {
     /// Address to serve HTTP on (repeatable) [default: 127.0.0.1:8080, this machine only]
     #[arg(long, value_name = "ADDR")]
     pub http: Vec<String>,
+    /// Address to serve HTTPS on, and HTTP/3 by UDP (repeatable), or "off" [default: 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDR")]
+    pub https: Vec<String>,
+    /// Whether HTTP/3 is spoken: on or off [default: on]
+    #[arg(long, value_name = "SWITCH")]
+    pub http3: Option<String>,
+    /// File of the key that private keys are sealed with, the same on every node; made where there
+    /// is none [default: secrets.key in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Option<String>,
+    /// What viewers get who ask for a name that nobody has: default (the default certificate) or
+    /// alert [default: default]
+    #[arg(long, value_name = "WHAT")]
+    pub unknown_names: Option<String>,
+    /// Have certificates issued by this ACME server: the URL of its directory
+    /// [default: a local authority issues them]
+    #[arg(long, value_name = "URL")]
+    pub acme: Option<String>,
+    /// Certificates (PEM) to trust for the ACME server, besides the public ones
+    #[arg(long, value_name = "FILE")]
+    pub acme_root: Option<String>,
+    /// Whom the ACME server may write to: an address of mail
+    #[arg(long, value_name = "MAIL")]
+    pub acme_contact: Option<String>,
+    /// An account that the ACME server knows: KEY_ID:KEY (external account binding)
+    #[arg(long, value_name = "KEY")]
+    pub acme_key: Option<String>,
+    /// Whether names must be proven by DNS before certificates are issued for them: on or off
+    /// [default: on with --acme]
+    #[arg(long, value_name = "SWITCH")]
+    pub validate_certificates: Option<String>,
+    /// Directory of buckets, from which trust stores are read [default: buckets in the data
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    pub buckets: Option<String>,
     /// Address of the API, and of /metrics and /health [default: 127.0.0.1:4566]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<String>,

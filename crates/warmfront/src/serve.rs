@@ -24,7 +24,7 @@ use crate::limits;
 use crate::name_server::{self, NameServer};
 use crate::node::{Compiler, Local};
 use crate::reload::Watch;
-use crate::settings::{SettingError, Settings, Sources, print_size};
+use crate::settings::{SettingError, Settings, Sources, StorePlace, print_size};
 use crate::sites::{self, Sites, SitesError};
 use crate::store;
 use crate::upkeep;
@@ -101,24 +101,22 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         let allowed = format!("a directory that can be written: {error}");
         settings.error("data", settings.data.display(), allowed)
     })?;
-    let secrets_file = settings.data.join("secrets.key");
-    let (secrets, _) = Secrets::read_or_make(&secrets_file).map_err(|error| {
-        let allowed = format!("a directory with the installation's key: {error}");
-        settings.error("data", settings.data.display(), allowed)
-    })?;
+    let secrets = installation_key(&settings)?;
     let store = store::open(&settings)?;
     let is_new = first_key(&settings, &store).await?;
     let name = node_name(&settings)?;
     let geo = load_geo(&settings)?;
     let mut addresses = Vec::new();
+    let mut https = Vec::new();
     let edge: EdgeSlot = Arc::default();
     let mut others = Others::default();
     let served: Vec<String> = sites.iter().map(|site| site.id.clone()).collect();
     let board = Arc::new(Mutex::new(Board::new()));
     if settings.is_edge() {
-        let edge_config = edge_config(&settings, &name, &geo);
+        let edge_config = edge_config(&settings, &name, &geo, &secrets);
         let (started, follower, is_served) = start_edge(&settings, edge_config, sites, &mut demo)?;
         addresses = started.addresses();
+        https = started.https_addresses();
         let node = node(&settings, &name, &addresses);
         let updates = started.updates().clone();
         let followed = follower.start(is_served, updates, Arc::clone(&store), node);
@@ -137,10 +135,10 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         domain: settings.domain.clone(),
         allow_private_health_checks: true,
         is_control: settings.is_control(),
-        secrets: Arc::new(secrets),
-        acme: None,
-        validate_certificates: false,
-        buckets: Some(settings.data.join("buckets")),
+        secrets,
+        acme: settings.tls.acme.clone(),
+        validate_certificates: settings.tls.validate_certificates,
+        buckets: Some(settings.tls.buckets.clone()),
     };
     let local = Arc::new(Local {
         edge: Arc::clone(&edge),
@@ -165,7 +163,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     let dns = others.name_server.as_ref().map(NameServer::addresses);
     let dns = dns.unwrap_or_default();
     crate::print(&first_words(
-        &settings, &documents, &addresses, dns, api, is_new,
+        &settings, &documents, &addresses, &https, dns, api, is_new,
     ));
 
     let mut serving = Serving {
@@ -178,6 +176,23 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     };
     serving.until_stopped(&mut signals, &mut watch).await;
     Ok(serving.stop(&mut signals).await)
+}
+
+/// The installation's key; the first node makes it.
+fn installation_key(settings: &Settings) -> Result<Arc<Secrets>, SettingError> {
+    let path = &settings.tls.secrets;
+    let read = Secrets::read_or_make(path);
+    let (secrets, is_new) = read.map_err(|error| {
+        let allowed = format!("a file with the installation's key, or a place for it: {error}");
+        settings.error("secrets", path.display(), allowed)
+    })?;
+    if is_new && settings.store != StorePlace::Embedded {
+        tracing::warn!(
+            file = %path.display(),
+            "a key of the installation was made; nodes that share a store must share it too"
+        );
+    }
+    Ok(Arc::new(secrets))
 }
 
 /// Makes the root key at the first start. A store that is away is not waited for: the key is made
@@ -246,6 +261,7 @@ fn free_address(error: &io::Error) -> String {
 
 fn start_error(settings: &Settings, error: StartError) -> ServeError {
     let name = match error {
+        StartError::Listen { address, .. } if settings.tls.https.contains(&address) => "https",
         StartError::Listen { .. } => "http",
         StartError::Worker { .. } => "workers",
         StartError::AccessLog(_) => "access_logs",
@@ -272,9 +288,18 @@ fn load_geo(settings: &Settings) -> Result<Option<Arc<geo::Geo>>, SettingError> 
     Ok(Some(Arc::new(loaded)))
 }
 
-fn edge_config(settings: &Settings, name: &str, geo: &Option<Arc<geo::Geo>>) -> EdgeConfig {
+fn edge_config(
+    settings: &Settings,
+    name: &str,
+    geo: &Option<Arc<geo::Geo>>,
+    secrets: &Arc<Secrets>,
+) -> EdgeConfig {
     EdgeConfig {
         http: settings.http.clone(),
+        https: settings.tls.https.clone(),
+        http3: settings.tls.http3,
+        secrets: Arc::clone(secrets),
+        unknown_names: settings.tls.unknown_names,
         workers: settings.workers,
         cache_bytes: settings.cache_bytes,
         pop: settings.pop.clone(),
@@ -313,6 +338,7 @@ fn first_words(
     settings: &Settings,
     documents: &[Document],
     addresses: &[SocketAddr],
+    https: &[SocketAddr],
     dns: &[SocketAddr],
     api: SocketAddr,
     is_new: bool,
@@ -321,6 +347,9 @@ fn first_words(
     let mut line = |name: &str, value: &str| words.push_str(&format!("  {name:<9}{value}\n"));
     for address in addresses {
         line("serving", &format!("http://{}", reachable(*address)));
+    }
+    for address in https {
+        line("serving", &format!("https://{}", reachable(*address)));
     }
     for document in documents {
         let items = document

@@ -2,6 +2,7 @@
 
 mod file;
 mod names;
+mod tls;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::arguments::ServeArguments;
 use crate::limits;
 
+pub use self::tls::TlsSettings;
 pub use documents::Role;
 pub use names::Vpc;
 pub use values::{OriginUrl, StorePlace, parse_size, print_size};
@@ -34,6 +36,8 @@ pub struct Settings {
     pub config: PathBuf,
     /// Where viewers are served.
     pub http: Vec<SocketAddr>,
+    /// What is said of TLS.
+    pub tls: TlsSettings,
     /// Where everything is kept that must survive.
     pub data: PathBuf,
     /// What this node does.
@@ -111,6 +115,16 @@ const SETTINGS: &[Setting] = &[
     fixed("store", false),
     fixed("account_id", false),
     fixed("http", true),
+    fixed("https", true),
+    fixed("http3", false),
+    fixed("secrets", false),
+    fixed("unknown_names", false),
+    fixed("acme", false),
+    fixed("acme_root", false),
+    fixed("acme_contact", false),
+    fixed("acme_key", false),
+    fixed("validate_certificates", false),
+    fixed("buckets", false),
     fixed("api", false),
     fixed("dns", true),
     fixed("dns_rate_limit", false),
@@ -374,6 +388,19 @@ fn flag_values(
         ("store", one(&arguments.store)),
         ("account_id", one(&arguments.account_id)),
         ("http", arguments.http.clone()),
+        ("https", arguments.https.clone()),
+        ("http3", one(&arguments.http3)),
+        ("secrets", one(&arguments.secrets)),
+        ("unknown_names", one(&arguments.unknown_names)),
+        ("acme", one(&arguments.acme)),
+        ("acme_root", one(&arguments.acme_root)),
+        ("acme_contact", one(&arguments.acme_contact)),
+        ("acme_key", one(&arguments.acme_key)),
+        (
+            "validate_certificates",
+            one(&arguments.validate_certificates),
+        ),
+        ("buckets", one(&arguments.buckets)),
         ("api", one(&arguments.api)),
         ("dns", arguments.dns.clone()),
         ("dns_rate_limit", one(&arguments.dns_rate_limit)),
@@ -445,6 +472,7 @@ impl Settings {
             account_id: reader
                 .parse("account_id", values::parse_account_id, "twelve digits")?
                 .unwrap_or_else(|| "123456789012".to_owned()),
+            tls: TlsSettings::read(&reader, &data)?,
             http: reader.addresses("http", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
             api: reader
                 .parse("api", |text| text.parse().ok(), values::ADDRESS)?

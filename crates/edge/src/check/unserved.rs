@@ -120,26 +120,9 @@ fn viewers(config: &cf::DistributionConfig, warnings: &mut Warnings) {
         unserved(warnings, "WebACLId", "no request is filtered");
     }
     let certificate = config.viewer_certificate.as_ref();
-    let has_own = certificate.is_some_and(|certificate| {
-        set(&certificate.acm_certificate_arn).is_some()
-            || set(&certificate.iam_certificate_id).is_some()
-    });
-    if has_own {
-        unserved(
-            warnings,
-            "ViewerCertificate",
-            "the certificate is not presented to viewers",
-        );
-    }
-    if config
-        .http_version
-        .is_some_and(|version| version != cf::HttpVersion::Http1_1)
-    {
-        unserved(warnings, "HttpVersion", "viewers are spoken to in HTTP/1.1");
-    }
-    if config.viewer_mtls_config.is_some() {
-        let consequence = "viewers are not asked for certificates";
-        unserved(warnings, "ViewerMtlsConfig", consequence);
+    if certificate.is_some_and(|certificate| set(&certificate.iam_certificate_id).is_some()) {
+        let consequence = "there are no certificates of IAM, and the default one is presented";
+        unserved(warnings, "ViewerCertificate.IAMCertificateId", consequence);
     }
     if config.connection_function_association.is_some() {
         unserved(

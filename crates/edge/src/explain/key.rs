@@ -326,6 +326,7 @@ fn forwards_by_default(name: &str, method: Method) -> bool {
         generated: Vec::new(),
         encoding: EncodingRule::default(),
         legacy: false,
+        passes_certificates: false,
         options_cached: false,
     };
     nothing.forwards(name, method)

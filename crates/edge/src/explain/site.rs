@@ -8,7 +8,7 @@ use telemetry::metrics::Registry;
 use super::Subject;
 use super::page::{Page, list, text};
 use crate::directory::{Directory, Served};
-use crate::site::{Behavior, GeoRule, Site, Target, ViewerProtocol};
+use crate::site::{Behavior, GeoRule, Site, SiteTls, Target, ViewerProtocol};
 
 const METHODS: [Method; 7] = [
     Method::Get,
@@ -131,6 +131,7 @@ fn name_of(site: &Site, host: &[u8]) -> Option<String> {
             cache_tag: None,
             deployment: None,
             is_staging: false,
+            tls: SiteTls::default(),
             logging: None,
         };
         Arc::new(Served::new(site, registry.register(name), None))

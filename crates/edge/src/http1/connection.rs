@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use message::http1::{
@@ -13,15 +13,16 @@ use origin::RequestBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Inbound, Upload};
-use super::io::{Io, Watchdog};
+use super::io::Io;
 use super::tunnel::tunnel;
 use super::write::{BodyEnd, body_end, write_head};
 use crate::error_page::Cause;
 use crate::front::{Accounted, Found, Front, Refused, Written};
 use crate::pipeline::{self, Arrival};
 use crate::reply::{Body, Reply};
-use crate::server::Open;
+use crate::stopping::Open;
 use crate::stream::Stream;
+use crate::watchdog::Watchdog;
 use crate::{Timeouts, limits};
 
 /// Serves one connection to its end.
@@ -86,6 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             }
         };
         let started = Instant::now();
+        if head.framing == Framing::Empty
+            && let Some(mut reply) = self.front.challenge(&self.request)
+        {
+            return self
+                .write(&mut reply, started, head.keep_alive)
+                .await
+                .is_complete
+                && head.keep_alive;
+        }
         let Found { served, set_cookie } = match self.front.site(&self.request) {
             Ok(found) => found,
             Err(refused) => {
@@ -245,8 +255,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 let sent = self.send(&out, b"", &mut written).await;
                 if sent.is_ok() {
                     let early = std::mem::take(&mut self.inbound.borrow_mut().buffer);
-                    let (open, timeouts) = (&self.open, &self.timeouts);
-                    let moved = tunnel(&self.io, early, *upgraded, open, timeouts).await;
+                    let (open, mut viewer) = (&self.open, self.io.clone());
+                    let stop = |cx: &mut Context<'_>| match open.is_stopping() {
+                        true => Poll::Ready(()),
+                        false => {
+                            open.wait(cx);
+                            Poll::Pending
+                        }
+                    };
+                    let moved = tunnel(&mut viewer, early, *upgraded, stop, &self.timeouts).await;
                     self.inbound.borrow_mut().body_bytes += moved.from_viewer;
                     written.bytes_sent += moved.to_viewer;
                 }

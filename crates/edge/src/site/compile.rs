@@ -13,7 +13,7 @@ use shapes::cloudfront as cf;
 use super::rules::{self, Rules};
 use super::{
     Behavior, BehaviorNames, Deployment, ErrorPage, ErrorRule, GeoRule, Logging, Origin,
-    OriginProtocol, PathPattern, Policies, Site, Target, ViewerProtocol,
+    OriginProtocol, PathPattern, Policies, Site, SiteTls, Target, ViewerProtocol,
 };
 use crate::generated::Generated;
 use crate::response_headers::ResponseHeaders;
@@ -40,9 +40,11 @@ pub fn compile(
     let geo = compiler.geo();
     let cache_tag = compiler.cache_tag();
     let deployment = compiler.deployment();
+    let tls = compiler.tls();
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
     }
+    let tls = tls.expect("what has no errors has all its parts");
     let logging = config
         .logging
         .as_ref()
@@ -61,6 +63,7 @@ pub fn compile(
         cache_tag,
         deployment,
         is_staging: config.staging == Some(true),
+        tls,
         logging: logging.map(|logging| Logging {
             prefix: logging.prefix.clone().unwrap_or_default(),
             include_cookies: logging.include_cookies.unwrap_or(false),
@@ -119,6 +122,16 @@ impl Compiler<'_> {
         let id = self.config.continuous_deployment_policy_id.as_deref()?;
         let policy = self.policies.deployment(id).filter(|_| !id.is_empty())?;
         Deployment::new(policy)
+    }
+
+    fn tls(&mut self) -> Option<SiteTls> {
+        match super::tls::compile(self.config) {
+            Ok(tls) => Some(tls),
+            Err((member, message)) => {
+                self.error(member, message);
+                None
+            }
+        }
     }
 
     fn cache_tag(&mut self) -> Option<String> {
@@ -408,7 +421,8 @@ impl Compiler<'_> {
         let (methods, options_cached) = self.methods(at, behavior.allowed_methods.as_ref());
         let rules = self.rules(at, behavior, options_cached);
         let response_headers = self.response_headers(at, behavior);
-        let (target, rules) = (target?, rules?);
+        let (target, mut rules) = (target?, rules?);
+        rules.forward.passes_certificates = self.passes_certificates();
         let signers = behavior
             .trusted_signers
             .as_ref()
@@ -436,6 +450,11 @@ impl Compiler<'_> {
             requires_signature: signers || groups,
             names: self.names(behavior),
         })
+    }
+
+    fn passes_certificates(&self) -> bool {
+        let mtls = self.config.viewer_mtls_config.as_ref();
+        mtls.is_some_and(|mtls| mtls.mode == Some(cf::ViewerMtlsMode::Passthrough))
     }
 
     fn names(&self, behavior: &cf::CacheBehavior) -> BehaviorNames {

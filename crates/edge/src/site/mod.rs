@@ -4,6 +4,7 @@ mod compile;
 mod pattern;
 mod policies;
 mod rules;
+mod tls;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use message::{Known, Method, MethodSet, RequestHead};
 use origin::group::FailoverRule;
 use origin::{OriginSpec, Scheme};
 
+pub use self::tls::{ClientAuthRule, SiteTls};
 pub use compile::compile;
 pub(crate) use compile::scope_of;
 pub use pattern::{PathPattern, PatternError, wildcard_match};
@@ -51,6 +53,8 @@ pub struct Site {
     pub deployment: Option<Deployment>,
     /// Whether this is a staging distribution: no name leads to it.
     pub is_staging: bool,
+    /// How it is reached over TLS.
+    pub tls: SiteTls,
     /// Standard access logs, when they are on.
     pub logging: Option<Logging>,
 }

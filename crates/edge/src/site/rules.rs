@@ -66,6 +66,7 @@ pub(super) fn of_policies(
         generated,
         encoding,
         legacy: false,
+        passes_certificates: false,
         options_cached,
     };
     Rules {
@@ -129,6 +130,7 @@ pub(super) fn of_forwarded_values(
             generated: generated_of(&listed),
             encoding,
             legacy: true,
+            passes_certificates: false,
             options_cached,
         },
         caching_disabled: all_headers || ttl.is_caching_disabled(),

@@ -365,6 +365,10 @@ impl World {
         let clock = Clock::by_hand(1_700_000_000_000);
         let mut settings = EdgeConfig {
             http: vec!["127.0.0.1:0".parse().unwrap()],
+            https: Vec::new(),
+            http3: true,
+            secrets: std::sync::Arc::new(secrets::Secrets::new([7; secrets::KEY_BYTES])),
+            unknown_names: tls::UnknownName::Default,
             workers: 2,
             cache_bytes: 256 << 20,
             pop: "TST1-C1".into(),

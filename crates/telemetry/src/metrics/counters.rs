@@ -278,6 +278,8 @@ named_kinds! {
         HeaderTimeout => "header_timeout",
         /// No distribution answers for the host.
         UnknownHost => "unknown_host",
+        /// The host does not belong to the connection's certificate.
+        Misdirected => "misdirected",
         /// The HTTP version is not supported.
         UnsupportedVersion => "unsupported_version",
     }

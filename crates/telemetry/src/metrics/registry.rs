@@ -47,6 +47,8 @@ pub struct NodeGauges {
     pub accepted_connections: u64,
     /// Viewer connections refused because of a bound.
     pub refused_connections: u64,
+    /// TLS handshakes since the start: full, resumed, failed.
+    pub handshakes: [u64; 3],
     /// Objects in the cache.
     pub cache_objects: u64,
     /// Bytes that they take.

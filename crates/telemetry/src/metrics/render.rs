@@ -149,6 +149,11 @@ fn render_node(page: &mut Page<'_>, gauges: &NodeGauges) {
         help,
         refused_connections,
     );
+    let name = "warmfront_tls_handshakes_total";
+    page.family(name, "counter", "TLS handshakes with viewers.");
+    for (result, count) in ["full", "resumed", "failed"].iter().zip(gauges.handshakes) {
+        page.sample(name, &[("result", result)], count);
+    }
     page.gauge(
         "warmfront_cache_objects",
         "Objects in the cache.",

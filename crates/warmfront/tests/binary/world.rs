@@ -47,7 +47,9 @@ impl Server {
     /// Serves on free ports, and waits for the first words.
     pub fn start(directory: &Path, arguments: &[&str]) -> Server {
         let free = "127.0.0.1:0";
-        let free_ports = ["serve", "--http", free, "--api", free, "--dns", free];
+        let free_ports = [
+            "serve", "--http", free, "--https", free, "--api", free, "--dns", free,
+        ];
         let mut command = warmfront(directory, &[&free_ports, arguments].concat());
         command.args(["--workers", "2", "--cache-bytes", "64MiB"]);
         let mut child = command

@@ -1,0 +1,99 @@
+//! What is said of TLS: where it is spoken, with which key certificates are sealed, and who issues
+//! them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tls::UnknownName;
+
+use super::{Reader, SettingError};
+
+const SWITCH: &str = "on or off";
+const UNKNOWN: &str = "default (the default certificate is presented) or alert";
+const ACME: &str = "the URL of an ACME server's directory, https://…";
+const ACME_KEY: &str = "KEY_ID:KEY, as the ACME server gave them; the key in base64url";
+
+/// What is said of TLS.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// Where viewers connect by TLS, and by QUIC; nowhere, if it is off.
+    pub https: Vec<SocketAddr>,
+    /// Whether HTTP/3 is spoken.
+    pub http3: bool,
+    /// The file of the installation's key: the same on every node.
+    pub secrets: PathBuf,
+    /// What viewers get who ask for a name that nobody has.
+    pub unknown_names: UnknownName,
+    /// The directory of the ACME server that issues certificates; the local authority does without.
+    pub acme: Option<String>,
+    /// Who may sign the ACME server's own certificate besides the public authorities: PEM.
+    pub acme_root: Option<PathBuf>,
+    /// Whom the ACME server may write to.
+    pub acme_contact: Option<String>,
+    /// An account that the ACME server knows already: id and key (external account binding).
+    pub acme_key: Option<(String, String)>,
+    /// Whether names must be proven before certificates are issued for them.
+    pub validate_certificates: bool,
+    /// Directories, one a bucket, from which trust stores are read.
+    pub buckets: PathBuf,
+}
+
+impl TlsSettings {
+    pub(super) fn read(reader: &Reader<'_>, data: &Path) -> Result<TlsSettings, SettingError> {
+        let switch = |name| {
+            let parse = |text: &str| match text {
+                "on" | "true" => Some(true),
+                "off" | "false" => Some(false),
+                _ => None,
+            };
+            reader.parse(name, parse, SWITCH)
+        };
+        let https = match reader.text("https") {
+            Some("off") => Vec::new(),
+            _ => reader.addresses("https", SocketAddr::from(([127, 0, 0, 1], 8443)))?,
+        };
+        let acme = reader.parse("acme", acme, ACME)?;
+        Ok(TlsSettings {
+            https,
+            http3: switch("http3")?.unwrap_or(true),
+            secrets: reader
+                .path("secrets")?
+                .unwrap_or_else(|| data.join("secrets.key")),
+            unknown_names: reader
+                .parse("unknown_names", unknown_name, UNKNOWN)?
+                .unwrap_or_default(),
+            acme_root: reader.existing("acme_root", Path::is_file, "a file of certificates")?,
+            acme_contact: reader.text("acme_contact").map(str::to_owned),
+            acme_key: reader.parse("acme_key", acme_key, ACME_KEY)?,
+            validate_certificates: switch("validate_certificates")?.unwrap_or(acme.is_some()),
+            acme,
+            buckets: reader
+                .path("buckets")?
+                .unwrap_or_else(|| data.join("buckets")),
+        })
+    }
+}
+
+fn unknown_name(text: &str) -> Option<UnknownName> {
+    match text {
+        "default" => Some(UnknownName::Default),
+        "alert" => Some(UnknownName::Alert),
+        _ => None,
+    }
+}
+
+fn acme(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://")?;
+    (!rest.is_empty()).then(|| text.to_owned())
+}
+
+fn acme_key(text: &str) -> Option<(String, String)> {
+    let (id, key) = text.split_once(':')?;
+    let is_key = |key: &str| {
+        !key.is_empty()
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
+    };
+    (!id.is_empty() && is_key(key)).then(|| (id.to_owned(), key.to_owned()))
+}
