@@ -97,11 +97,23 @@ pub(crate) fn certified_key(
     chain: Vec<Certificate>,
     key_der: &[u8],
 ) -> Result<CertifiedKey, IdentityError> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key_der.to_vec()));
+    let provider = Policy::FORCED_DEFAULT.provider();
+    let key = provider.key_provider.load_private_key(key);
+    let key = key.map_err(|error| IdentityError::Key(error.to_string()))?;
+    // Not by `CertifiedKey::keys_match`, which also judges the certificate: those of challenges
+    // have a critical extension that nobody else has to understand.
+    let own = chain.first().ok_or(IdentityError::Empty)?;
+    if key
+        .public_key()
+        .is_none_or(|public| public.as_ref() != own.public_key_der)
+    {
+        return Err(IdentityError::Key(
+            "it is of another certificate".to_owned(),
+        ));
+    }
     let chain = chain
         .into_iter()
         .map(|certificate| CertificateDer::from(certificate.der));
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key_der.to_vec()));
-    let provider = Policy::FORCED_DEFAULT.provider();
-    CertifiedKey::from_der(chain.collect(), key, provider)
-        .map_err(|error| IdentityError::Key(error.to_string()))
+    Ok(CertifiedKey::new(chain.collect(), key))
 }
