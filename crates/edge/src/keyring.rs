@@ -75,6 +75,11 @@ impl Keyring {
         }
     }
 
+    /// What sessions are resumed with.
+    pub fn tickets(&self) -> &Arc<Tickets> {
+        &self.tickets
+    }
+
     /// Documents that cannot be served, by key.
     pub fn refused(&self) -> &BTreeMap<String, Refusal> {
         &self.refused

@@ -17,7 +17,7 @@ use crate::clients::Place;
 use crate::front::Front;
 use crate::stopping::Stopping;
 use crate::worker::{Shared, Worker};
-use crate::{Viewer, http1, limits};
+use crate::{Viewer, http1, http2, limits};
 
 /// What is spoken on a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,11 @@ pub(crate) fn admit(shared: &Arc<Shared>, peer: SocketAddr) -> Option<Place> {
 
 /// Speaks what was agreed upon.
 async fn speak(front: Front, stream: TlsStream<TcpStream>, open: crate::stopping::Open) {
-    http1::serve(front, stream, open).await;
+    let spoken = front.viewer.tls.as_ref().map(|tls| tls.spoken);
+    match spoken {
+        Some(tls::Spoken::Http2) => http2::serve(Rc::new(front), stream, open).await,
+        _ => http1::serve(front, stream, open).await,
+    }
 }
 
 /// Shakes hands: with the certificate of the name that is asked for.

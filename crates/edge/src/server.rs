@@ -27,6 +27,7 @@ use tokio::task::LocalSet;
 use crate::clients::Clients;
 use crate::directory::Directory;
 use crate::explain::{Live, LiveError, Question, live};
+use crate::http3::{self, WorkerSocket};
 use crate::keyring::Keyring;
 use crate::listen::{self, Spoken};
 use crate::objects::Objects;
@@ -131,6 +132,7 @@ impl Edge {
             None => TlsRoots::mozilla(),
         };
         let (shared, keyring) = shared(&config, workers, https.first())?;
+        let quic = Hosts::quic_config(Arc::clone(&shared.hosts), keyring.tickets());
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
         // One wish to sweep is as good as many.
@@ -153,6 +155,7 @@ impl Edge {
                 shared: Arc::clone(&edge.shared),
                 index,
                 sockets,
+                quic: Arc::clone(&quic),
                 stopped: stopped.clone(),
                 tls_roots: tls_roots.clone(),
                 seed,
@@ -304,6 +307,7 @@ fn shared(
 #[derive(Default)]
 struct Sockets {
     tcp: Vec<(std::net::TcpListener, Spoken)>,
+    quic: Vec<WorkerSocket>,
 }
 
 /// Binds every address once for each worker; says where plain HTTP and TLS are.
@@ -311,25 +315,69 @@ fn bind(
     config: &EdgeConfig,
     sockets: &mut [Sockets],
 ) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), StartError> {
-    let mut bind = |addresses: &[SocketAddr], spoken| {
-        let bound = addresses.iter().map(|address| {
-            let mut address = *address;
-            let failed = |source| StartError::Listen { address, source };
-            listen::refuse_taken(address).map_err(failed)?;
-            for sockets in &mut *sockets {
-                let failed = |source| StartError::Listen { address, source };
-                let listener = listen::listen(address).map_err(failed)?;
-                // With port 0, the others share the one that the first was given.
-                address = listener.local_addr().map_err(failed)?;
-                sockets.tcp.push((listener, spoken));
-            }
-            Ok(address)
-        });
-        bound.collect::<Result<Vec<_>, StartError>>()
-    };
-    let http = bind(&config.http, Spoken::Plain)?;
-    let https = bind(&config.https, Spoken::Tls)?;
+    let mut http = Vec::new();
+    for address in &config.http {
+        let (listeners, address) = bind_tcp(*address, sockets.len())?;
+        for (sockets, listener) in sockets.iter_mut().zip(listeners) {
+            sockets.tcp.push((listener, Spoken::Plain));
+        }
+        http.push(address);
+    }
+    let mut https = Vec::new();
+    for address in &config.https {
+        let bound = bind_tls(*address, sockets.len(), config.http3)?;
+        for (sockets, listener) in sockets.iter_mut().zip(bound.tcp) {
+            sockets.tcp.push((listener, Spoken::Tls));
+        }
+        for (sockets, socket) in sockets.iter_mut().zip(bound.quic) {
+            sockets.quic.push(socket);
+        }
+        https.push(bound.address);
+    }
     Ok((http, https))
+}
+
+/// Listeners on one address, a worker each, and where that is.
+fn bind_tcp(
+    mut address: SocketAddr,
+    workers: usize,
+) -> Result<(Vec<std::net::TcpListener>, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    listen::refuse_taken(address).map_err(failed)?;
+    let mut listeners = Vec::new();
+    for _ in 0..workers {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = listen::listen(address).map_err(failed)?;
+        // With port 0, the others share the one that the first was given.
+        address = listener.local_addr().map_err(failed)?;
+        listeners.push(listener);
+    }
+    Ok((listeners, address))
+}
+
+/// What is bound for TLS: TCP, and UDP on the same port.
+struct BoundTls {
+    address: SocketAddr,
+    tcp: Vec<std::net::TcpListener>,
+    quic: Vec<WorkerSocket>,
+}
+
+fn bind_tls(wanted: SocketAddr, workers: usize, http3: bool) -> Result<BoundTls, StartError> {
+    // A port that TCP is given may be another's for UDP: then another one does.
+    let mut tries_left = if wanted.port() == 0 { 8 } else { 1 };
+    loop {
+        tries_left -= 1;
+        let (tcp, address) = bind_tcp(wanted, workers)?;
+        let quic = match http3 {
+            true => http3::listen(address, workers),
+            false => Ok(Vec::new()),
+        };
+        match quic {
+            Ok(quic) => return Ok(BoundTls { address, tcp, quic }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries_left > 0 => {}
+            Err(source) => return Err(StartError::Listen { address, source }),
+        }
+    }
 }
 
 /// Bytes from the system's generator.
@@ -345,6 +393,8 @@ struct WorkerStart {
     shared: Arc<Shared>,
     index: usize,
     sockets: Sockets,
+    /// For handshakes over QUIC.
+    quic: Arc<rustls::ServerConfig>,
     stopped: watch::Receiver<bool>,
     tls_roots: TlsRoots,
     seed: u64,
@@ -387,7 +437,12 @@ impl WorkerStart {
                     listen::accept(Rc::clone(&worker), listener, spoken, Rc::clone(&stopping));
                 Some(tokio::task::spawn_local(task))
             });
-        let accepting: Vec<_> = accepting.collect();
+        let mut accepting: Vec<_> = accepting.collect();
+        for socket in self.sockets.quic {
+            let (worker, stopping) = (Rc::clone(&worker), Rc::clone(&stopping));
+            let task = http3::serve_endpoint(worker, socket, Arc::clone(&self.quic), stopping);
+            accepting.push(tokio::task::spawn_local(task));
+        }
         let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
         let mut stopped = self.stopped;
         let _ = stopped.wait_for(|is_set| *is_set).await;
