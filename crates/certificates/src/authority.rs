@@ -68,7 +68,7 @@ impl Authority {
         if !key.is_of(&certificate) {
             return Err(refused("its certificate is for another key".to_owned()));
         }
-        let name = name_of(&certificate).ok_or_else(|| {
+        let name = name_of(&certificate, &key).ok_or_else(|| {
             refused(format!(
                 "its name is not repeated here: {}",
                 certificate.subject
@@ -157,7 +157,7 @@ fn serial() -> SerialNumber {
 
 /// The name of an authority, if certificates can repeat it byte by byte: as issuers of what it
 /// signs they must.
-fn name_of(certificate: &Certificate) -> Option<DistinguishedName> {
+fn name_of(certificate: &Certificate, key: &PrivateKey) -> Option<DistinguishedName> {
     let (_, read) = X509Certificate::from_der(&certificate.der).ok()?;
     let mut name = DistinguishedName::new();
     for attribute in read.subject().iter_attributes() {
@@ -166,12 +166,7 @@ fn name_of(certificate: &Certificate) -> Option<DistinguishedName> {
     }
     let mut written = CertificateParams::default();
     written.distinguished_name = name.clone();
-    let signer = certificate_signer()?;
-    let written = written.self_signed(&signer).ok()?;
+    let written = written.self_signed(&key.signer().ok()?).ok()?;
     let (_, written) = X509Certificate::from_der(written.der()).ok()?;
     (written.subject().as_raw() == certificate.subject_der).then_some(name)
-}
-
-fn certificate_signer() -> Option<rcgen::KeyPair> {
-    rcgen::KeyPair::generate().ok()
 }

@@ -1,5 +1,6 @@
 //! What a certificate says (RFC 5280).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -9,7 +10,7 @@ use x509_parser::extensions::{ExtendedKeyUsage, GeneralName, KeyUsage, ParsedExt
 use x509_parser::oid_registry as oids;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::{AttributeTypeAndValue, SubjectPublicKeyInfo};
 
 use crate::limits::CERTIFICATE_BYTES_MAX;
 use crate::{KeyAlgorithm, chain, covers, is_certificate_name, signature};
@@ -24,7 +25,7 @@ pub struct Certificate {
     pub names: Vec<String>,
     /// The subject's common name.
     pub common_name: Option<String>,
-    /// The subject: `CN=example.com`.
+    /// The subject: `CN=example.com`. Values stand as they are, with whatever characters.
     pub subject: String,
     /// The issuer: `C=US, O=Amazon, CN=Amazon RSA 2048 M01`.
     pub issuer: String,
@@ -173,6 +174,15 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Extensions that say what a certificate is for: it is not read where these are not. Others may
+/// be anything.
+const COUNTING: [&Oid<'_>; 4] = [
+    &oids::OID_X509_EXT_SUBJECT_ALT_NAME,
+    &oids::OID_X509_EXT_BASIC_CONSTRAINTS,
+    &oids::OID_X509_EXT_KEY_USAGE,
+    &oids::OID_X509_EXT_EXTENDED_KEY_USAGE,
+];
+
 fn from_fields(der: &[u8], read: &X509Certificate<'_>) -> Certificate {
     let seconds = |seconds: i64| u64::try_from(seconds).unwrap_or(0);
     let common_name = first_text(read.subject().iter_common_name());
@@ -181,8 +191,8 @@ fn from_fields(der: &[u8], read: &X509Certificate<'_>) -> Certificate {
         der: der.to_vec(),
         names: Vec::new(),
         common_name,
-        subject: text_of(read.subject()),
-        issuer: text_of(read.issuer()),
+        subject: read.subject().to_string(),
+        issuer: read.issuer().to_string(),
         issuer_common_name: first_text(read.issuer().iter_common_name()),
         issuer_organization: first_text(read.issuer().iter_organization()),
         serial: serial_text(read.raw_serial()),
@@ -213,11 +223,11 @@ fn read_extensions(
     for extension in read.extensions() {
         match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => {
-                for name in &names.general_names {
-                    if let GeneralName::DNSName(name) = name {
-                        add_name(&mut certificate.names, name);
-                    }
-                }
+                let names = names.general_names.iter().filter_map(|name| match name {
+                    GeneralName::DNSName(name) => Some(*name),
+                    _ => None,
+                });
+                certificate.names = certificate_names(names);
             }
             ParsedExtension::BasicConstraints(constraints) => {
                 certificate.is_authority = constraints.ca;
@@ -240,35 +250,30 @@ fn read_extensions(
             ParsedExtension::SubjectKeyIdentifier(identifier) => {
                 certificate.key_identifier = Some(identifier.0.to_vec());
             }
-            ParsedExtension::ParseError { error } => {
+            ParsedExtension::ParseError { error } if COUNTING.contains(&&extension.oid) => {
                 return Err(format!("extension {}: {error}", extension.oid));
             }
             _ => {}
         }
     }
     if certificate.names.is_empty() {
-        let common_name = certificate.common_name.as_deref().unwrap_or_default();
-        add_name(&mut certificate.names, common_name);
+        certificate.names = certificate_names(certificate.common_name.as_deref());
     }
     Ok(certificate)
 }
 
-fn add_name(names: &mut Vec<String>, name: &str) {
-    let name = name.to_ascii_lowercase();
-    if is_certificate_name(&name) && !names.contains(&name) {
-        names.push(name);
-    }
+fn certificate_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let names = names.into_iter().filter(|name| is_certificate_name(name));
+    let names = names.map(str::to_ascii_lowercase);
+    names.filter(|name| seen.insert(name.clone())).collect()
 }
 
 fn first_text<'a>(
-    mut attributes: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+    mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>,
 ) -> Option<String> {
     let text = attributes.next()?.as_str().ok()?;
     Some(text.to_owned())
-}
-
-fn text_of(name: &X509Name<'_>) -> String {
-    name.to_string()
 }
 
 fn serial_text(bytes: &[u8]) -> String {

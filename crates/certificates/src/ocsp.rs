@@ -145,9 +145,6 @@ pub fn read(
     }
     let basic = basic(der)?;
     let read = parts(basic).ok_or(OcspError::Form)?;
-    if !is_signed(&read, issuer, now_secs) {
-        return Err(OcspError::Signer);
-    }
     let response = single(read.responses, leaf, issuer)?;
     let this_update_secs = response.this_update_secs;
     if this_update_secs > now_secs.saturating_add(OCSP_CLOCK_SKEW_SECS) {
@@ -157,6 +154,9 @@ pub fn read(
     let outdated_secs = response.next_update_secs.unwrap_or(unsaid_secs);
     if now_secs > outdated_secs {
         return Err(OcspError::Outdated { outdated_secs });
+    }
+    if !is_signed(&read, issuer, now_secs) {
+        return Err(OcspError::Signer);
     }
     Ok(response)
 }

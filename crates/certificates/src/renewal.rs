@@ -7,7 +7,8 @@
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::limits::{
-    RENEWAL_OVERDUE_RETRY_MS_MAX, RENEWAL_RETRY_MS, RENEWAL_RETRY_MS_MAX, RENEWAL_URGENT_RETRY_MS,
+    OCSP_LIFE_SECS, RENEWAL_OVERDUE_RETRY_MS_MAX, RENEWAL_RETRY_MS, RENEWAL_RETRY_MS_MAX,
+    RENEWAL_URGENT_RETRY_MS,
 };
 
 /// When a certificate is to be renewed, in milliseconds since 1970: at two thirds of its life, or
@@ -21,6 +22,21 @@ pub fn due_ms(id: &str, not_before_secs: u64, not_after_secs: u64) -> u64 {
         .saturating_mul(1_000)
         .saturating_add(life_ms / 3 * 2);
     due_ms.saturating_sub(early_ms)
+}
+
+/// When a responder is asked again, in milliseconds since 1970: when half of the time from an
+/// answer to the next is over, or up to an eighth of it earlier; see [`crate::ocsp::Response`] for
+/// the arguments.
+pub fn ocsp_due_ms(id: &str, this_update_secs: u64, next_update_secs: Option<u64>) -> u64 {
+    let unsaid_secs = this_update_secs.saturating_add(OCSP_LIFE_SECS);
+    let end_secs = next_update_secs.unwrap_or(unsaid_secs);
+    let life_ms = end_secs
+        .saturating_sub(this_update_secs)
+        .saturating_mul(1_000);
+    let early_ms = share(life_ms / 8, id, 0);
+    this_update_secs
+        .saturating_mul(1_000)
+        .saturating_add(life_ms / 2 - early_ms)
 }
 
 /// When it is tried again after so many failures in a row, the last of them now, in milliseconds
@@ -52,6 +68,6 @@ fn share(most: u64, id: &str, count: u32) -> u64 {
     let digest = digest(&SHA256, &[id.as_bytes(), &count.to_be_bytes()].concat());
     let (first, _) = digest.as_ref().split_at(8);
     let number = u64::from_be_bytes(first.try_into().expect("eight bytes"));
-    let share = u128::from(number) * (u128::from(most) + 1) >> 64;
+    let share = (u128::from(number) * (u128::from(most) + 1)) >> 64;
     u64::try_from(share).expect("it is not above `most`")
 }

@@ -1,6 +1,5 @@
 //! What is presented to authorities: signing requests, and the certificates of challenges.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, SanType};
@@ -102,7 +101,7 @@ pub fn parameters(names: &[String]) -> Result<CertificateParams, MakeError> {
     parameters.distinguished_name = DistinguishedName::new();
     for name in names {
         let lower = name.to_ascii_lowercase();
-        let is_name = is_certificate_name(&lower) && lower.parse::<IpAddr>().is_err();
+        let is_name = is_certificate_name(&lower);
         let san = lower
             .try_into()
             .ok()

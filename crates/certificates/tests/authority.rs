@@ -1,5 +1,7 @@
 //! What the local authority issues, requests and challenges, judged by OpenSSL.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use certificates::authority::Authority;

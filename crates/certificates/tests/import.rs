@@ -1,5 +1,7 @@
 //! What may be imported, and what may not and why.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use certificates::import::{ImportError, Imported, check};

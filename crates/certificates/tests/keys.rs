@@ -1,5 +1,7 @@
 //! Private keys as OpenSSL writes and reads them.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use certificates::{KeyAlgorithm, KeyError, PrivateKey};

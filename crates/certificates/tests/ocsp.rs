@@ -1,5 +1,7 @@
 //! OCSP with OpenSSL as the responder.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use certificates::Certificate;

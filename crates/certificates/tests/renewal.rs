@@ -1,7 +1,9 @@
 //! When certificates are renewed: over whole lives, with authorities that come and go.
 
+#![allow(clippy::unwrap_used)]
+
 use certificates::limits::{RENEWAL_OVERDUE_RETRY_MS_MAX, RENEWAL_RETRY_MS};
-use certificates::renewal::{due_ms, next_attempt_ms};
+use certificates::renewal::{due_ms, next_attempt_ms, ocsp_due_ms};
 use proptest::prelude::*;
 
 const MINUTE_MS: u64 = 60_000;
@@ -50,6 +52,18 @@ fn certificates_that_were_made_together_are_not_due_together() {
         by_hour.iter().all(|due| (50..=150).contains(due)),
         "{by_hour:?}"
     );
+}
+
+#[test]
+fn a_responder_is_asked_again_well_before_its_answer_is_outdated() {
+    for number in 0..100 {
+        let id = format!("us-east-1/{number}");
+        let due = ocsp_due_ms(&id, 1_000, Some(1_000 + 7 * DAY_MS / 1_000)) - 1_000_000;
+        assert!((63 * HOUR_MS..=84 * HOUR_MS).contains(&due), "{due}");
+        let due = ocsp_due_ms(&id, 1_000, None) - 1_000_000;
+        assert!((9 * HOUR_MS..=12 * HOUR_MS).contains(&due), "{due}");
+    }
+    assert_eq!(ocsp_due_ms("a", 5, Some(0)), 5_000);
 }
 
 #[test]
