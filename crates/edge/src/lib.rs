@@ -28,6 +28,7 @@ pub mod forward;
 mod front;
 pub mod generated;
 mod http1;
+mod http2;
 mod http3;
 pub mod key;
 mod keyring;
