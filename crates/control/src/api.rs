@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
 use shapes::ShapeError;
-use shapes::rest::{self, RouteError, Router};
-use shapes::schema::{Operation, Protocol};
+use shapes::rest::{self, Found, RouteError, Router};
+use shapes::schema::{Operation, Protocol, Service};
 use sigv4::{Dialect, ErrorStyle, Presented, Terms, Verified};
 
 use crate::call::{Answer, Call, Origin, Reply};
@@ -16,7 +16,8 @@ use crate::error::{ApiError, Failure};
 use crate::identity::{self, Caller};
 use crate::service::{self, Entry, Run};
 use crate::{
-    Control, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, route53, sts, warmfront,
+    Control, acm, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, route53, sts,
+    warmfront,
 };
 
 /// A request that is known to be from whom it says, for the service that it is signed for.
@@ -189,6 +190,11 @@ impl Control {
             return Err(not_control().into());
         }
         match service {
+            "acm" => {
+                let service = &shapes::acm::SERVICE;
+                self.json(service, acm::find, acm::input_error, admitted)
+                    .await
+            }
             "cloudfront" => {
                 self.rest(&CLOUDFRONT, service, cloudfront::find, admitted)
                     .await
@@ -198,7 +204,11 @@ impl Control {
                     .await
             }
             "route53" => self.rest(&ROUTE53, service, route53::find, admitted).await,
-            "cloudtrail" => cloudtrail::answer(self, admitted).await,
+            "cloudtrail" => {
+                let service = &shapes::cloudtrail::SERVICE;
+                let (find, input_error) = (cloudtrail::find, cloudtrail::input_error);
+                self.json(service, find, input_error, admitted).await
+            }
             "sts" => sts::answer(self, admitted).await,
             "iam" => iam::answer(self, admitted).await,
             "warmfront" => warmfront::answer(self, admitted).await,
@@ -206,7 +216,7 @@ impl Control {
                 "NotImplemented",
                 501,
                 format!(
-                    "The request is signed for '{other}', which is not implemented; here are \
+                    "The request is signed for '{other}', which is not implemented; here are acm, \
                      cloudfront, cloudfront-keyvaluestore, cloudtrail, iam, route53, sts and \
                      warmfront."
                 ),
@@ -256,6 +266,35 @@ impl Control {
         Ok(http_response(response))
     }
 
+    /// A call of a service that speaks AWS's JSON protocol: a header names the operation.
+    async fn json(
+        &self,
+        service: &'static Service,
+        find: fn(&str) -> Option<&'static Entry>,
+        input_error: fn(&'static Operation, &rest::RequestError) -> ApiError,
+        admitted: &Admitted<'_>,
+    ) -> Result<Response<Bytes>, Failure> {
+        let name = target(admitted, service.target_prefix.unwrap_or_default())?;
+        let operation = service.operation(name);
+        let operation = operation.ok_or_else(|| not_implemented(name))?;
+        let found = Found {
+            operation,
+            placeholders: Vec::new(),
+        };
+        let (input, fault) = match rest::read_request(&found, "", &[], admitted.body) {
+            Ok(input) => (input, None),
+            Err(error) => (Value::Null, Some(input_error(operation, &error))),
+        };
+        let call = admitted.call(self, operation, input);
+        let run = find(operation.name).map(|entry| entry.run);
+        let answer = self.answer(&call, service.name, admitted, fault, run);
+        let reply = answer.await?;
+        Ok(http_response(rest::write_response(
+            operation,
+            &reply.output,
+        )))
+    }
+
     /// Runs an operation if the caller may, its input has no `fault`, it is implemented, and the
     /// request is no copy of an earlier one; in this order: what may not be done at all is said
     /// before what is wrong with it. What is refused is recorded like what fails.
@@ -286,7 +325,13 @@ impl Control {
 
     /// Refuses what the caller may not do.
     pub(crate) fn permit(&self, call: &Call<'_>, service: &str) -> Result<(), ApiError> {
-        let arn = |resource: &str| self.arn(resource);
+        let arn = |resource: &str| match service {
+            "acm" => {
+                let (region, account) = (&call.origin.region, &self.config.account_id);
+                format!("arn:aws:acm:{region}:{account}:{resource}")
+            }
+            _ => self.arn(resource),
+        };
         for need in identity::needs(arn, service, call.operation, &call.input) {
             call.caller.permit(&need.action, &need.resource)?;
         }
@@ -310,7 +355,7 @@ impl Control {
         Err(ApiError::common("SignatureDoesNotMatch", 403, message))
     }
 
-    /// A call of CloudFront's or Route 53's, by the origin's event source, without a request around
+    /// A call of CloudFront's, Route 53's or ACM's, by the origin's event source, without a request around
     /// it: its input and its output are the JSON that the AWS CLI takes and prints. Permission is
     /// not asked.
     pub async fn invoke(
@@ -321,10 +366,12 @@ impl Control {
         origin: &Origin,
         now_ms: u64,
     ) -> Result<Value, ApiError> {
-        let is_route53 = origin.event_source == event_source("route53");
-        let (service, entry) = match is_route53 {
-            true => (&shapes::route53::SERVICE, route53::find(operation)),
-            false => (&shapes::cloudfront::SERVICE, cloudfront::find(operation)),
+        let is_of = |service| origin.event_source == event_source(service);
+        let (is_route53, is_acm) = (is_of("route53"), is_of("acm"));
+        let (service, entry) = match (is_route53, is_acm) {
+            (true, _) => (&shapes::route53::SERVICE, route53::find(operation)),
+            (_, true) => (&shapes::acm::SERVICE, acm::find(operation)),
+            _ => (&shapes::cloudfront::SERVICE, cloudfront::find(operation)),
         };
         let operation = service.operation(operation).ok_or_else(|| {
             let message = format!("There is no operation {operation}.");
@@ -339,6 +386,12 @@ impl Control {
                     return Err(route53::request_error(&rest::RequestError::Body(vec![
                         error,
                     ])));
+                }
+                _ if is_acm => {
+                    return Err(acm::input_error(
+                        operation,
+                        &rest::RequestError::Body(vec![error]),
+                    ));
                 }
                 "InvalidArgument" => "MalformedXML",
                 code => code,
@@ -560,13 +613,14 @@ fn form_of_service(service: &str) -> Option<ErrorForm> {
         "route53" => ErrorForm::Xml(ROUTE53_NAMESPACE),
         "sts" => ErrorForm::Xml(sts::NAMESPACE),
         "iam" => ErrorForm::Xml(iam::NAMESPACE),
-        "cloudfront-keyvaluestore" | "cloudtrail" | "warmfront" => ErrorForm::Json,
+        "acm" | "cloudfront-keyvaluestore" | "cloudtrail" | "warmfront" => ErrorForm::Json,
         _ => return None,
     })
 }
 
 fn event_source(service: &str) -> &'static str {
     match service {
+        "acm" => "acm.amazonaws.com",
         "cloudfront" => "cloudfront.amazonaws.com",
         "cloudfront-keyvaluestore" => "cloudfront-keyvaluestore.amazonaws.com",
         "route53" => "route53.amazonaws.com",

@@ -6,16 +6,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use documents::{decode, keys};
-use http::Response;
 use serde_json::{Map, Value, json};
 use shapes::Timestamp;
 use shapes::cloudtrail::{self as model, LookupAttributeKey, error};
-use shapes::rest::{self, Found, RequestError};
+use shapes::rest::RequestError;
+use shapes::schema::Operation;
 use store::Range;
 
-use crate::api::{self, Admitted};
 use crate::audit::{self, Event};
 use crate::call::{Answer, Call, Reply};
 use crate::error::{ApiError, Failure};
@@ -23,39 +21,18 @@ use crate::identity::{self, principal_id};
 use crate::service::{Entry, served};
 use crate::{Control, limits};
 
-const LOOKUP: Entry = served("LookupEvents", |call| Box::pin(lookup(call)));
+static LOOKUP: Entry = served("LookupEvents", |call| Box::pin(lookup(call)));
 
 /// Records that are read from the store at once.
 const READ_RECORDS: usize = 200;
 
-/// Answers a request.
-pub(crate) async fn answer(
-    control: &Control,
-    admitted: &Admitted<'_>,
-) -> Result<Response<Bytes>, Failure> {
-    let prefix = model::SERVICE.target_prefix.unwrap_or_default();
-    let name = api::target(admitted, prefix)?;
-    let Some(operation) = model::SERVICE.operation(name) else {
-        return Err(api::not_implemented(name).into());
-    };
-    let found = Found {
-        operation,
-        placeholders: Vec::new(),
-    };
-    let (input, fault) = match rest::read_request(&found, "", &[], admitted.body) {
-        Ok(input) => (input, None),
-        Err(error) => (Value::Null, Some(input_error(&error))),
-    };
-    let call = admitted.call(control, operation, input);
-    let answer = control.answer(&call, "cloudtrail", admitted, fault, Some(LOOKUP.run));
-    let reply = answer.await?;
-    Ok(api::http_response(rest::write_response(
-        operation,
-        &reply.output,
-    )))
+/// The implementation of an operation, if there is one.
+pub(crate) fn find(operation: &str) -> Option<&'static Entry> {
+    (operation == LOOKUP.operation).then_some(&LOOKUP)
 }
 
-fn input_error(error: &RequestError) -> ApiError {
+/// What is wrong with an input, by the member that it is about.
+pub(crate) fn input_error(_: &Operation, error: &RequestError) -> ApiError {
     let text = error.to_string();
     match text.split([':', '[', '.']).next() {
         Some("EventCategory") => ApiError::new(&error::INVALID_EVENT_CATEGORY_EXCEPTION, text),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use shapes::schema::Service;
 
 use crate::service::{Coverage, Entry};
-use crate::{cloudfront, key_values, route53};
+use crate::{acm, cloudfront, key_values, route53};
 
 const HEAD: &str = "\
 # What the API does
@@ -25,7 +25,7 @@ type Find = fn(&str) -> Option<&'static Entry>;
 /// The page.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    let services: [(&str, &Service, Find); 3] = [
+    let services: [(&str, &Service, Find); 4] = [
         ("CloudFront", &shapes::cloudfront::SERVICE, cloudfront::find),
         (
             "CloudFront KeyValueStore",
@@ -33,6 +33,7 @@ pub fn markdown() -> String {
             key_values::find,
         ),
         ("Route 53", &shapes::route53::SERVICE, route53::find),
+        ("Certificate Manager", &shapes::acm::SERVICE, acm::find),
     ];
     for (name, service, find) in services {
         let _ = writeln!(page, "\n## {name}, {}\n", service.api_version);

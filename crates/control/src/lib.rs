@@ -1,6 +1,6 @@
-//! The AWS-compatible API: CloudFront, its key value stores' data, Route 53, CloudTrail's look at
-//! the audit record, what of STS and IAM clients ask at their start, and a few operations of
-//! Warmfront's own.
+//! The AWS-compatible API: CloudFront, its key value stores' data, Certificate Manager, Route 53,
+//! CloudTrail's look at the audit record, what of STS and IAM clients ask at their start, and a few
+//! operations of Warmfront's own.
 //!
 //! What it does: takes a whole HTTP request and gives the whole answer ([`Control::handle`]):
 //! signature, permission, input by the service's model, then the operation, which reads and
@@ -12,6 +12,7 @@
 //! Read `api.rs` (life of a call), [`cloudfront`] (the table of operations), `resource.rs` (what
 //! all resources have in common) first.
 
+mod acm;
 mod api;
 mod audit;
 mod call;

@@ -126,6 +126,25 @@ const _: () = assert!(KEY_BYTES_MAX + 100 < store::limits::KEY_BYTES_MAX);
 const _: () = assert!(KEYS_WRITTEN_MAX + 10 < store::limits::TXN_OPERATIONS_COMMON);
 const _: () = assert!(KEYS_SWEPT_AT_ONCE < store::limits::TXN_OPERATIONS_COMMON);
 
+/// Certificates of a region. AWS's quota is 2,500, until one asks for more; lists read them all.
+pub const CERTIFICATES_MAX: usize = 10_000;
+
+/// A certificate with its chain in PEM form, so that it is one document.
+pub const CHAIN_BYTES_MAX: usize = 500_000;
+
+/// Largest file of a bundle of certificates that is read: what of it are certificates must fit one
+/// document too.
+pub const BUNDLE_BYTES_MAX: u64 = 2 << 20;
+
+/// Trust stores. Our own bound.
+pub const TRUST_STORES_MAX: usize = 1_000;
+
+/// Idempotency tokens of requests for certificates that are forgotten at once.
+pub const TOKENS_SWEPT_AT_ONCE: usize = 50;
+
+const _: () = assert!(2 * CHAIN_BYTES_MAX <= store::limits::VALUE_BYTES_MAX);
+const _: () = assert!(TOKENS_SWEPT_AT_ONCE + 10 < store::limits::TXN_OPERATIONS_COMMON);
+
 /// Hosted zones. AWS's quota is 500, until one asks for more; lists read them all.
 pub const HOSTED_ZONES_MAX: usize = 10_000;
 

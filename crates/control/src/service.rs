@@ -49,8 +49,8 @@ pub(crate) const fn stored(operation: &'static str, note: &'static str, run: Run
 
 /// Whether an operation changes nothing, by its name, as AWS names them, or we.
 pub fn is_read_only(operation: &str) -> bool {
-    const VERBS: [&str; 8] = [
-        "Get", "List", "Describe", "Lookup", "Verify", "Test", "Explain", "History",
+    const VERBS: [&str; 9] = [
+        "Get", "List", "Describe", "Lookup", "Search", "Verify", "Test", "Explain", "History",
     ];
     VERBS.iter().any(|verb| operation.starts_with(verb))
 }

@@ -2,8 +2,8 @@
 //!
 //! A config goes the same way whichever operation brings it ([`accept`]): it is completed
 //! (`normalise.rs`), held against the rules (`validate.rs`), takes what it has for itself
-//! (`claims.rs`), names only what is there (`references.rs`), and can be served by edges. Then it
-//! is one transaction.
+//! (`claims.rs`), names only what is there (`references.rs`), has a certificate that covers its
+//! names (`../viewer_certificate.rs`), and can be served by edges. Then it is one transaction.
 //!
 //! Quotas of an account, such as 500 distributions, are not kept: they are AWS's, not edges'. Those
 //! of one distribution are.
@@ -27,7 +27,7 @@ use store::Revision;
 
 use self::lists::Form;
 use self::normalise::normalise;
-use super::{invalidation, tags};
+use super::{invalidation, tags, viewer_certificate};
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::error::Failure;
@@ -236,6 +236,7 @@ async fn accept(
     if !problems.is_empty() {
         return Err(Failure::invalid(&error::INVALID_ARGUMENT, &problems));
     }
+    let change = viewer_certificate::of_distribution(call, change, old, &next.config).await?;
     Ok(found.hold(change))
 }
 

@@ -27,9 +27,10 @@ mod resource_policy;
 mod response_headers_policy;
 mod staged;
 mod streaming;
-mod tags;
+pub(crate) mod tags;
 mod tenant;
 mod trust_store;
+mod viewer_certificate;
 mod vpc_origin;
 
 use documents::Resource;

@@ -148,13 +148,43 @@ async fn list(call: &Call<'_>) -> Answer {
     }))
 }
 
-fn document(tags: Vec<cf::Tag>) -> bytes::Bytes {
+/// The tags of a resource, and when they were put last.
+pub(crate) async fn of(
+    call: &Call<'_>,
+    arn: &str,
+) -> Result<(Vec<cf::Tag>, Option<Revision>), Failure> {
+    let key = keys::tags(arn);
+    let Some(document) = call.store().get(&key).await? else {
+        return Ok((Vec::new(), None));
+    };
+    let tags = decode::<cf::Tags>(&key, &document.value)?.items;
+    Ok((tags.unwrap_or_default(), Some(document.modified)))
+}
+
+/// Tags as they are stored.
+pub(crate) fn document(tags: Vec<cf::Tag>) -> bytes::Bytes {
     encode(&cf::Tags { items: Some(tags) })
 }
 
+/// What is wrong with tags; services have several errors for it.
+#[derive(Debug)]
+pub(crate) enum TagFault {
+    /// One is not allowed.
+    Invalid(String),
+    /// There would be too many.
+    TooMany(String),
+}
+
+impl From<TagFault> for Failure {
+    fn from(fault: TagFault) -> Failure {
+        let (TagFault::Invalid(message) | TagFault::TooMany(message)) = fault;
+        Failure::api(&error::INVALID_TAGGING, message)
+    }
+}
+
 /// The old tags with the new ones put over them.
-fn merged(mut tags: Vec<cf::Tag>, new: &[cf::Tag]) -> Result<Vec<cf::Tag>, Failure> {
-    let invalid = |message: String| Err(Failure::api(&error::INVALID_TAGGING, message));
+pub(crate) fn merged(mut tags: Vec<cf::Tag>, new: &[cf::Tag]) -> Result<Vec<cf::Tag>, TagFault> {
+    let invalid = |message: String| Err(TagFault::Invalid(message));
     let mut seen = BTreeSet::new();
     for tag in new {
         if let Some(problem) = problem(tag) {
@@ -170,9 +200,9 @@ fn merged(mut tags: Vec<cf::Tag>, new: &[cf::Tag]) -> Result<Vec<cf::Tag>, Failu
     }
     match tags.len() {
         0..=TAGS_MAX => Ok(tags),
-        count => invalid(format!(
+        count => Err(TagFault::TooMany(format!(
             "There would be {count} tags; {TAGS_MAX} are allowed."
-        )),
+        ))),
     }
 }
 

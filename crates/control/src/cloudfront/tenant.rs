@@ -13,7 +13,7 @@ use shapes::cloudfront::{self as cf, DistributionConfig, error};
 
 use super::connection_group::{self, tags_of};
 use super::distribution::{Found, HOST_NAME};
-use super::{inputs, invalidation, tags};
+use super::{inputs, invalidation, tags, viewer_certificate};
 use crate::call::{Answer, Call, Reply};
 use crate::change::Change;
 use crate::error::{ApiError, Failure};
@@ -33,7 +33,8 @@ pub(super) const KIND: Kind = Kind {
     missing: &error::ENTITY_NOT_FOUND,
 };
 
-const NOTE: &str = "Web ACLs and certificates of its own are not honoured yet.";
+const NOTE: &str =
+    "Web ACLs are not evaluated yet; certificates that CloudFront manages are refused.";
 const WEB_ACL_NOTE: &str = "Web ACLs are not evaluated yet.";
 const DNS_NOTE: &str = "DNS is not asked: every domain is unknown-configuration.";
 const CERTIFICATE_NOTE: &str = "No certificates are managed yet, so that no tenant has one.";
@@ -115,7 +116,7 @@ async fn create(call: &Call<'_>) -> Answer {
         .claim(NAME_CLAIM, &tenant.config.name, &tenant.id)
         .save(call, &key, &tenant);
     let change = with_domains(call, change, &tenant.id, &[], &tenant.config.domains).await?;
-    let change = with_template(call, change, &tenant).await?;
+    let change = with_template(call, change, None, &tenant).await?;
     let change = tags::attach(change, &arn(call, &tenant.id), input.tags.as_ref())?;
     let stored = Stored {
         key,
@@ -182,9 +183,10 @@ async fn with_domains(
 
 /// Holds a tenant against the rules and against its template, asks edges whether they could serve
 /// what comes of it, and makes the change depend on that the template stays as it is.
-async fn with_template(
+pub(super) async fn with_template(
     call: &Call<'_>,
     change: Change,
+    old: Option<&Tenant>,
     tenant: &Resource<Tenant>,
 ) -> Result<Change, Failure> {
     let template = template_of(call, &tenant.config.distribution_id).await?;
@@ -196,6 +198,7 @@ async fn with_template(
         };
         Failure::api(&error::INVALID_ARGUMENT, format!("{path}: {problem}."))
     })?;
+    let change = viewer_certificate::of_tenant(call, change, old, &tenant.config, &config).await?;
     let policies = Found::of(call, &config).await?.policies()?;
     let served = Resource {
         config,
@@ -331,7 +334,7 @@ async fn update(call: &Call<'_>) -> Answer {
     let change = change.save(call, &old.key, &tenant);
     let (before, after) = (&old.resource.config.domains, &tenant.config.domains);
     let change = with_domains(call, change, &tenant.id, before, after).await?;
-    let change = with_template(call, change, &tenant).await?;
+    let change = with_template(call, change, Some(&old.resource.config), &tenant).await?;
     let stored = Stored {
         modified: call.commit(change).await?,
         resource: tenant,

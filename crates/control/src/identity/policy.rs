@@ -65,6 +65,10 @@ struct Patterns {
 }
 
 const READING: &[&str] = &[
+    "acm:Describe*",
+    "acm:Get*",
+    "acm:List*",
+    "acm:Search*",
     "cloudfront:Get*",
     "cloudfront:List*",
     "cloudfront:Describe*",

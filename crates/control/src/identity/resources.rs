@@ -40,6 +40,9 @@ pub(crate) fn needs(
             .map(|resource| need(operation.name, resource))
             .collect();
     }
+    if service == "acm" {
+        return of_acm(arn, operation, input);
+    }
     let about = resource(operation, input);
     let resource = match &about {
         About::Everything => "*".to_owned(),
@@ -65,6 +68,30 @@ pub(crate) fn needs(
             need("CreateDistribution", arn("distribution/*")),
         ],
         name => vec![need(name, resource)],
+    }
+}
+
+/// What of ACM a call is about: the certificate that it names. To tag what is made is an action of
+/// its own.
+fn of_acm(arn: impl Fn(&str) -> String, operation: &Operation, input: &Value) -> Vec<Need> {
+    let named = ["CertificateArn", "ResourceArn"];
+    let named = named.iter().find_map(|member| text(input, member));
+    let resource = match (named, operation.name) {
+        (Some(named), _) => named.to_owned(),
+        (None, "RequestCertificate" | "ImportCertificate") => arn("certificate/*"),
+        (None, _) => "*".to_owned(),
+    };
+    let need = |action: &str| Need {
+        action: format!("acm:{action}"),
+        resource: resource.clone(),
+    };
+    let is_new = matches!(operation.name, "RequestCertificate" | "ImportCertificate");
+    let has_tags = input["Tags"]
+        .as_array()
+        .is_some_and(|tags| !tags.is_empty());
+    match is_new && has_tags {
+        true => vec![need(operation.name), need("AddTagsToCertificate")],
+        false => vec![need(operation.name)],
     }
 }
 

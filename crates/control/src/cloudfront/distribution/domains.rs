@@ -80,6 +80,12 @@ impl Holder {
                     .about(tenant::KIND.cfn_type, &next.id)
                     .if_still(&stored.key, Some(stored.modified))
                     .save(call, &stored.key, &next);
+                let old = &stored.resource.config;
+                let mut domains = next.config.domains.iter();
+                let change = match domains.any(|domain| !old.domains.contains(domain)) {
+                    true => tenant::with_template(call, change, Some(old), &next).await?,
+                    false => change,
+                };
                 Ok((change, next.etag))
             }
         }

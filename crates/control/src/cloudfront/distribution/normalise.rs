@@ -181,7 +181,7 @@ fn complete_certificate(certificate: &mut cf::ViewerCertificate) {
             .get_or_insert(false);
         certificate
             .minimum_protocol_version
-            .get_or_insert(cf::MinimumProtocolVersion::TLSv1);
+            .get_or_insert(cf::MinimumProtocolVersion::TLSv1_2_2021);
     } else {
         // The certificate of CloudFront's own names has one policy, whatever is asked for.
         certificate.cloud_front_default_certificate = Some(true);
@@ -367,7 +367,8 @@ mod tests {
             json!({
                 "CloudFrontDefaultCertificate": false,
                 "ACMCertificateArn": arn, "SSLSupportMethod": "sni-only",
-                "MinimumProtocolVersion": "TLSv1", "Certificate": arn, "CertificateSource": "acm",
+                "MinimumProtocolVersion": "TLSv1.2_2021", "Certificate": arn,
+                "CertificateSource": "acm",
             })
         );
     }

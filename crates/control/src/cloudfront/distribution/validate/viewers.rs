@@ -125,7 +125,7 @@ fn root_object(config: &DistributionConfig) -> Rule {
     })
 }
 
-/// Certificates are not held against anything yet but their ARN's form.
+/// Which certificate. Whether ACM's is there is for `viewer_certificate.rs` to say; IAM's never are.
 fn certificate(certificate: &cf::ViewerCertificate) -> Rule {
     let acm = certificate.acm_certificate_arn.as_deref();
     let iam = certificate.iam_certificate_id.as_deref();
@@ -141,19 +141,11 @@ fn certificate(certificate: &cf::ViewerCertificate) -> Rule {
              one is allowed"
         )
     })?;
-    let is_arn = acm.is_none_or(is_certificate);
-    ensure(is_arn, shape, "ViewerCertificate.ACMCertificateArn", || {
+    let member = "ViewerCertificate.IAMCertificateId";
+    ensure(iam.is_none(), shape, member, || {
         format!(
-            "is '{}'; allowed is the ARN of a certificate in us-east-1",
-            acm.unwrap_or_default()
-        )
-    })?;
-    let is_id = iam.is_none_or(|id| {
-        (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
-    ensure(is_id, shape, "ViewerCertificate.IAMCertificateId", || {
-        format!(
-            "is '{}', which is no id of a certificate",
+            "is '{}', and IAM keeps no certificates here: import it with ACM, and name it by \
+             ACMCertificateArn",
             iam.unwrap_or_default()
         )
     })?;
@@ -163,11 +155,20 @@ fn certificate(certificate: &cf::ViewerCertificate) -> Rule {
     protocol(certificate)
 }
 
-/// Which versions go with how a certificate is chosen.
+/// Policies that nodes speak, all from TLS 1.2 on.
+const SPOKEN: [MinimumProtocolVersion; 5] = [
+    MinimumProtocolVersion::TLSv1_2_2018,
+    MinimumProtocolVersion::TLSv1_2_2019,
+    MinimumProtocolVersion::TLSv1_2_2021,
+    MinimumProtocolVersion::TLSv1_2_2025,
+    MinimumProtocolVersion::TLSv1_3_2025,
+];
+
+/// Which versions there are, and how the certificate is chosen.
 fn protocol(certificate: &cf::ViewerCertificate) -> Rule {
     let version = certificate
         .minimum_protocol_version
-        .unwrap_or(MinimumProtocolVersion::TLSv1);
+        .unwrap_or(MinimumProtocolVersion::TLSv1_2_2021);
     let method = certificate.ssl_support_method;
     ensure(
         method.is_some(),
@@ -175,43 +176,27 @@ fn protocol(certificate: &cf::ViewerCertificate) -> Rule {
         "ViewerCertificate.SSLSupportMethod",
         || "is required with a certificate of one's own".to_owned(),
     )?;
-    let is_old = matches!(
-        version,
-        MinimumProtocolVersion::SSLv3 | MinimumProtocolVersion::TLSv1
-    );
-    let member = "ViewerCertificate.MinimumProtocolVersion";
     let speaks_sni = method == Some(SSLSupportMethod::SniOnly);
-    let is_ssl = version == MinimumProtocolVersion::SSLv3;
     ensure(
-        !(speaks_sni && is_ssl),
-        &error::INVALID_PROTOCOL_SETTINGS,
-        member,
-        || "is SSLv3, which does not go with sni-only".to_owned(),
+        speaks_sni,
+        &error::INVALID_ARGUMENT,
+        "ViewerCertificate.SSLSupportMethod",
+        || "asks for addresses of its own, which there are none of; allowed is sni-only".to_owned(),
     )?;
-    let is_vip = method == Some(SSLSupportMethod::Vip);
+    let member = "ViewerCertificate.MinimumProtocolVersion";
+    let is_ssl = version == MinimumProtocolVersion::SSLv3;
+    ensure(!is_ssl, &error::INVALID_PROTOCOL_SETTINGS, member, || {
+        "is SSLv3, which does not go with sni-only".to_owned()
+    })?;
     ensure(
-        !is_vip || is_old,
+        SPOKEN.contains(&version),
         &error::INVALID_MINIMUM_PROTOCOL_VERSION,
         member,
         || {
-            format!(
-                "is {}; allowed are SSLv3 and TLSv1 with vip",
-                version.as_str()
-            )
+            let allowed = SPOKEN.map(MinimumProtocolVersion::as_str).join(", ");
+            format!("is {version}; TLS 1.0 and 1.1 are not spoken here: allowed are {allowed}")
         },
     )
-}
-
-/// `arn:aws:acm:us-east-1:123456789012:certificate/id`.
-fn is_certificate(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.split(':').collect();
-    match parts.as_slice() {
-        ["arn", "aws", "acm", "us-east-1", account, certificate] => {
-            let id = certificate.strip_prefix("certificate/");
-            is_account(account) && id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
-        }
-        _ => false,
-    }
 }
 
 fn is_account(text: &str) -> bool {
@@ -285,6 +270,9 @@ fn mutual_tls(config: &DistributionConfig) -> Rule {
     ensure(!speaks_http3, shape, "ViewerMtlsConfig", || {
         "does not go with HTTP/3 in HttpVersion".to_owned()
     })?;
+    if passes {
+        passed_through(config)?;
+    }
     for (at, behavior) in behavior::all(config) {
         let is_https = behavior.viewer_protocol_policy != cf::ViewerProtocolPolicy::AllowAll;
         ensure(
@@ -293,6 +281,33 @@ fn mutual_tls(config: &DistributionConfig) -> Rule {
             format!("{at}.ViewerProtocolPolicy"),
             || "is allow-all, which does not go with ViewerMtlsConfig".to_owned(),
         )?;
+    }
+    Ok(())
+}
+
+/// What goes with certificates that the origin looks at: each answer is for one viewer alone.
+fn passed_through(config: &DistributionConfig) -> Rule {
+    const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+    let shape = &error::INVALID_ARGUMENT;
+    for (at, behavior) in behavior::all(config) {
+        let is_uncached = text(&behavior.cache_policy_id) == CACHING_DISABLED;
+        ensure(is_uncached, shape, format!("{at}.CachePolicyId"), || {
+            format!("must be {CACHING_DISABLED}, CachingDisabled, in the mode passthrough")
+        })?;
+        let lambdas = behavior.lambda_function_associations.as_ref();
+        let has_lambdas = lambdas.is_some_and(|list| !list.items().is_empty());
+        let member = format!("{at}.LambdaFunctionAssociations");
+        ensure(!has_lambdas, shape, member, || {
+            "do not go with the mode passthrough".to_owned()
+        })?;
+    }
+    for (index, origin) in config.origins.items.iter().enumerate() {
+        let shield = origin.origin_shield.as_ref();
+        let is_shielded = shield.is_some_and(|shield| shield.enabled);
+        let member = format!("Origins.Items[{index}].OriginShield");
+        ensure(!is_shielded, shape, member, || {
+            "does not go with the mode passthrough".to_owned()
+        })?;
     }
     Ok(())
 }
