@@ -12,6 +12,7 @@
 //! Rollback         {Id, ToRevision, IfMatch?}
 //! Explain          {Url, …}                  answered by the edge in this process
 //! ExplainDns       {Name, Type, From}        answered by the name server in this process
+//! GetAuthority     {}                        the certificate of the local authority, PEM
 //! ```
 
 mod history;
@@ -26,6 +27,7 @@ use shapes::Timestamp;
 use shapes::schema::{Operation, Protocol};
 
 use crate::Control;
+use crate::acm;
 use crate::api::{self, Admitted};
 use crate::call::{Answer, Call, Reply};
 use crate::error::{ApiError, Failure};
@@ -33,11 +35,12 @@ use crate::identity::{self, AccessKey, Policy};
 use crate::service::{Entry, served};
 
 /// The service has no model of AWS's: its operations are these.
-static OPERATIONS: [Operation; 8] = [
+static OPERATIONS: [Operation; 9] = [
     operation("CreateAccessKey"),
     operation("DeleteAccessKey"),
     operation("Explain"),
     operation("ExplainDns"),
+    operation("GetAuthority"),
     operation("History"),
     operation("ListAccessKeys"),
     operation("ListSites"),
@@ -49,6 +52,7 @@ const ENTRIES: &[Entry] = &[
     served("DeleteAccessKey", |call| Box::pin(delete_access_key(call))),
     served("Explain", |call| Box::pin(explain(call))),
     served("ExplainDns", |call| Box::pin(explain_dns(call))),
+    served("GetAuthority", |call| Box::pin(get_authority(call))),
     served("History", |call| Box::pin(history::history(call))),
     served("ListAccessKeys", |call| Box::pin(list_access_keys(call))),
     served("ListSites", |call| Box::pin(sites::list(call))),
@@ -190,6 +194,14 @@ async fn explain_dns(call: &Call<'_>) -> Answer {
             Err(ApiError::common("NoNameServerHere", 409, message).into())
         }
     }
+}
+
+/// The local authority; asked for before it has issued anything, it is made.
+async fn get_authority(call: &Call<'_>) -> Answer {
+    let authority = acm::local::authority(call.control, call.now_ms).await;
+    let authority =
+        authority.map_err(|error| ApiError::common("InternalFailure", 500, error.to_string()))?;
+    Ok(reply(json!({ "Certificate": authority.certificate_pem() })))
 }
 
 fn reply(output: Value) -> Reply {

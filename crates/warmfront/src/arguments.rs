@@ -58,6 +58,9 @@ pub enum Command {
     Zone(ZoneArguments),
     /// Say what name servers answer, and why
     Dns(DnsArguments),
+    /// Print the certificate of the local authority, which issues certificates for HTTPS, or have
+    /// this machine trust it
+    Trust(TrustArguments),
 }
 
 /// How things are printed.
@@ -196,6 +199,20 @@ pub enum DnsAction {
 pub struct LsArguments {
     #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// Arguments of `trust`.
+#[derive(Debug, Args)]
+pub struct TrustArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+    /// Have this machine's programs trust it: curl, OpenSSL's and Go's users, and many more, but
+    /// browsers with stores of their own
+    #[arg(long, conflicts_with = "uninstall")]
+    pub install: bool,
+    /// Take it out of what this machine trusts
+    #[arg(long)]
+    pub uninstall: bool,
 }
 
 /// Arguments of `history`.

@@ -31,6 +31,7 @@ mod sites;
 mod store;
 mod table;
 mod trace;
+mod trust;
 mod upkeep;
 mod zone;
 
@@ -79,6 +80,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::History(asked) => Ok(history::history(asked, arguments.output, &variable)?),
         Command::Rollback(asked) => Ok(history::rollback(asked, arguments.output, &variable)?),
         Command::Zone(asked) => Ok(zone::zone(asked, arguments.output, &variable)?),
+        Command::Trust(asked) => Ok(trust::trust(asked, arguments.output, &variable)?),
         Command::Dns(asked) => Ok(dns::dns(asked, arguments.output, &variable)?),
     }
 }
