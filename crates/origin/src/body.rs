@@ -12,16 +12,19 @@ use tokio::time::Instant;
 use crate::FetchError;
 use crate::client::Shared;
 use crate::head::ResponseFraming;
+use crate::http2;
 use crate::pool::{Link, Pool};
 use crate::upload::UploadState;
 
 /// The body of an origin's response, read no faster than it is taken. Read to its end it gives
-/// its connection back; dropped before, it closes the connection.
+/// its connection back; dropped before, it closes the connection, or in HTTP/2 resets its stream.
 ///
 /// The pieces are slices of the connection's read buffer: copy what is kept for long.
 pub struct OriginBody {
     incoming: Option<Incoming>,
     lease: Option<Lease>,
+    /// The body of HTTP/2, in place of the two above.
+    stream: Option<Box<http2::Download>>,
     length: Option<u64>,
     is_close_delimited: bool,
 }
@@ -86,6 +89,7 @@ impl OriginBody {
         let mut body = OriginBody {
             incoming: Some(incoming),
             lease: Some(lease),
+            stream: None,
             length,
             is_close_delimited: framing == ResponseFraming::UntilClose,
         };
@@ -100,8 +104,18 @@ impl OriginBody {
         OriginBody {
             incoming: None,
             lease: None,
+            stream: None,
             length: Some(0),
             is_close_delimited: false,
+        }
+    }
+
+    /// The body of an HTTP/2 stream.
+    pub(crate) fn of_stream(stream: http2::Download, length: Option<u64>) -> OriginBody {
+        OriginBody {
+            stream: Some(Box::new(stream)),
+            length,
+            ..OriginBody::empty()
         }
     }
 
@@ -113,7 +127,8 @@ impl OriginBody {
     /// [`OriginBody::next`] as a poll.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
         let (Some(incoming), Some(lease)) = (&mut self.incoming, &mut self.lease) else {
-            return Poll::Ready(None);
+            let stream = self.stream.as_mut();
+            return stream.map_or(Poll::Ready(None), |stream| stream.poll_next(cx));
         };
         loop {
             match Pin::new(&mut *incoming).poll_frame(cx) {
@@ -151,7 +166,7 @@ impl OriginBody {
     /// The fields that an HTTP/2 origin sent behind the body; there once the body has ended, and
     /// taken once. Those of HTTP/1.1 are dropped (spec §5.5).
     pub fn take_trailers(&mut self) -> Option<Fields> {
-        None
+        self.stream.as_mut()?.take_trailers()
     }
 
     /// The length when the origin announced it; 0 when there is no body (HEAD, 204, 304).
@@ -182,7 +197,7 @@ impl std::fmt::Debug for OriginBody {
         f.debug_struct("OriginBody")
             .field("length", &self.length)
             .field("is_close_delimited", &self.is_close_delimited)
-            .field("is_open", &self.lease.is_some())
+            .field("is_open", &(self.lease.is_some() || self.stream.is_some()))
             .finish()
     }
 }

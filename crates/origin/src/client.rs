@@ -16,6 +16,7 @@ use crate::body::Lease;
 use crate::connect::{self, UpgradeReceiver, is_worth_another_attempt, micros};
 use crate::dns::{Names, Resolve};
 use crate::head::{self, RequestFraming, ResponseFraming};
+use crate::http2;
 use crate::limits::{
     ANNOUNCED_IDLE_MARGIN_MS, CONTINUE_RESPONSES_MAX, IDLE_PER_POOL_MAX, IDLE_SWEEP_MS,
     IDLE_TOTAL_MAX, OPEN_PER_POOL_MAX, OPEN_TOTAL_MAX,
@@ -23,7 +24,8 @@ use crate::limits::{
 use crate::pool::{Link, Pool, PoolName, Pools};
 use crate::upload::{Upload, UploadState};
 use crate::{
-    FetchError, OriginBody, OriginRequest, OriginResponse, OriginSpec, Scheme, Timing, TlsRoots,
+    FetchError, OriginBody, OriginRequest, OriginResponse, OriginSpec, Protocol, Scheme, Timing,
+    TlsRoots,
 };
 
 /// What a worker's client is made of.
@@ -73,15 +75,21 @@ pub(crate) struct Shared {
     pub(crate) pools: Pools,
     tls_roots: TlsRoots,
     /// Scratch for field names.
-    name_buffer: RefCell<Vec<u8>>,
+    pub(crate) name_buffer: RefCell<Vec<u8>>,
     is_sweeping: Cell<bool>,
 }
 
 impl Shared {
     /// Keeps a connection for later, and sees to it that idle ones are swept.
     pub(crate) fn keep(self: &Rc<Self>, pool: &Pool, link: Link, idle: Duration) {
-        let is_kept = self.pools.check_in(pool, link, Instant::now() + idle);
-        if is_kept && !self.is_sweeping.replace(true) {
+        if self.pools.check_in(pool, link, Instant::now() + idle) {
+            self.sweep_later();
+        }
+    }
+
+    /// Sees to it that idle connections are swept.
+    pub(crate) fn sweep_later(self: &Rc<Self>) {
+        if !self.is_sweeping.replace(true) {
             let shared = Rc::downgrade(self);
             tokio::task::spawn_local(async move {
                 loop {
@@ -134,7 +142,8 @@ impl Client {
     /// Retries (spec §7.2): connecting is tried `connection_attempts` times over; a GET or HEAD
     /// whose connection drops or stays silent before a response uses up attempts too. A pooled
     /// connection that proves closed is replaced at no cost, unless the origin may already have
-    /// acted on the request. Dropping the future abandons the exchange and closes its connection.
+    /// acted on the request. Dropping the future abandons the exchange and closes its connection
+    /// (HTTP/2: resets its stream). A request that an HTTP/2 origin refused unseen is sent again.
     pub async fn fetch(
         &self,
         origin: &OriginSpec,
@@ -148,10 +157,17 @@ impl Client {
                 sni: request.sni.as_deref(),
                 family: origin.address_family,
                 tls_minimum: origin.tls_minimum,
+                protocol: request.protocol,
+                identity: origin.client_identity.as_ref(),
             },
             &self.shared.tls_roots,
         )?;
         let started = Instant::now();
+        if request.protocol == Protocol::Http2 {
+            // In a box, so that it takes no room in the fetches of HTTP/1.1.
+            let fetch = http2::fetch(&self.shared, pool, origin, request, started);
+            return Box::pin(fetch).await;
+        }
         let exchange = Exchange::new(&self.shared, pool, origin, request, started)?;
         match exchange.completion_deadline {
             None => exchange.run(started).await,

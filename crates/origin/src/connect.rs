@@ -7,14 +7,12 @@ use std::time::Duration;
 use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
+use tokio::time::{Instant, timeout_at};
 
 use crate::client::Shared;
 use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX};
-use crate::pool::{Link, Pool, TaskGuard};
+use crate::pool::{Link, Pool, Seat, TaskGuard};
 use crate::timer::LazyTimer;
-use crate::tls;
 use crate::transport::{Transport, Upgraded};
 use crate::upload::Upload;
 use crate::{FetchError, OriginSpec, Scheme, Timing, TlsFailure};
@@ -22,15 +20,23 @@ use crate::{FetchError, OriginSpec, Scheme, Timing, TlsFailure};
 /// Resolves to the bare stream once the origin has switched protocols.
 pub(crate) type UpgradeReceiver = oneshot::Receiver<Upgraded>;
 
-/// Makes one attempt to open a connection, over all addresses of the origin, within its
-/// connection timeout.
-pub(crate) async fn open(
+/// A connection that nothing has been said over yet, TLS aside.
+pub(crate) struct Connected {
+    pub(crate) transport: Transport,
+    pub(crate) seat: Seat,
+    pub(crate) connected_at: Instant,
+    /// When the attempt is over, whatever it is at.
+    pub(crate) deadline: Instant,
+}
+
+/// Makes one attempt to connect, over all addresses of the origin, within its connection timeout.
+pub(crate) async fn connected(
     shared: &Shared,
     pool: &Pool,
     origin: &OriginSpec,
     scheme: Scheme,
     timing: &mut Timing,
-) -> Result<(Link, UpgradeReceiver), FetchError> {
+) -> Result<Connected, FetchError> {
     let started = Instant::now();
     let seat = shared.pools.take_seat(pool, started)?;
     let addresses = shared
@@ -42,17 +48,39 @@ pub(crate) async fn open(
     let order = pool.order(&addresses?, resolved);
 
     let trying = Cell::new(None);
-    let bound = Duration::from_millis(origin.connection_timeout_ms.into());
-    let connected = timeout(bound, connect(pool, &order, origin.port(scheme), &trying)).await;
-    let now = Instant::now();
-    timing.connect_us += micros(now - resolved).max(1);
-    let transport = connected.unwrap_or_else(|_| {
+    let deadline = resolved + Duration::from_millis(origin.connection_timeout_ms.into());
+    let connecting = connect(pool, &order, origin.port(scheme), &trying);
+    let result = timeout_at(deadline, connecting).await;
+    let connected_at = Instant::now();
+    timing.connect_us += micros(connected_at - resolved).max(1);
+    let transport = result.unwrap_or_else(|_| {
         if let Some(address) = trying.get() {
-            pool.shun(address, now);
+            pool.shun(address, connected_at);
         }
         Err(FetchError::ConnectTimeout)
     })?;
+    Ok(Connected {
+        transport,
+        seat,
+        connected_at,
+        deadline,
+    })
+}
 
+/// Makes one attempt to open an HTTP/1.1 connection.
+pub(crate) async fn open(
+    shared: &Shared,
+    pool: &Pool,
+    origin: &OriginSpec,
+    scheme: Scheme,
+    timing: &mut Timing,
+) -> Result<(Link, UpgradeReceiver), FetchError> {
+    let Connected {
+        transport,
+        seat,
+        connected_at,
+        ..
+    } = connected(shared, pool, origin, scheme, timing).await?;
     let (sender, connection) =
         builder()
             .handshake::<_, Upload>(transport)
@@ -64,7 +92,7 @@ pub(crate) async fn open(
             })?;
     let (upgrade, upgrade_receiver) = oneshot::channel();
     let task = tokio::task::spawn_local(run(connection, upgrade));
-    let timer = LazyTimer::new(now + Duration::from_millis(origin.read_timeout_ms.into()));
+    let timer = LazyTimer::new(connected_at + Duration::from_millis(origin.read_timeout_ms.into()));
     Ok((
         Link {
             sender,
@@ -117,12 +145,11 @@ async fn connect(
                 let Some(tls) = &pool.tls else {
                     return Ok(Transport::Plain(stream));
                 };
-                let connector = TlsConnector::from(tls.config.clone());
-                match connector.connect(tls.server_name.clone(), stream).await {
+                match tls.connect(stream).await {
                     Ok(stream) => return Ok(Transport::Tls(Box::new(stream))),
                     Err(error) => {
-                        tracing::debug!(%address, port, %error, "TLS handshake failed");
-                        failure = FetchError::Tls(tls::failure_of(&error));
+                        tracing::debug!(%address, port, %error, "no TLS");
+                        failure = error;
                     }
                 }
             }

@@ -186,7 +186,7 @@ fn response_framing(
     })
 }
 
-fn parse_length(value: &[u8]) -> Option<u64> {
+pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
     let is_digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     if is_digits {
         std::str::from_utf8(value).ok()?.parse().ok()

@@ -1,11 +1,11 @@
 //! Fetching from origins: names resolved, connections pooled, requests sent, responses streamed.
 //!
-//! What it does: HTTP/1.1 over TCP and TLS with the timeouts, attempts and retries of the
-//! distribution ([`OriginSpec`]), connection reuse, streamed bodies both ways with backpressure,
-//! protocol upgrades, origin groups ([`group`]). Every failure is a [`FetchError`] that knows its
-//! status and its word for the access log.
+//! What it does: HTTP/1.1, and HTTP/2 for gRPC, over TCP and TLS with the timeouts, attempts and
+//! retries of the distribution ([`OriginSpec`]), connection reuse, streamed bodies both ways with
+//! backpressure, protocol upgrades, origin groups ([`group`]). Every failure is a [`FetchError`]
+//! that knows its status and its word for the access log.
 //! What it does not do: caching, composing requests (the caller says every field), following
-//! redirects, HTTP/2, anything about viewers beyond telling their failures from the origin's.
+//! redirects, anything about viewers beyond telling their failures from the origin's.
 //! Field names are written in title case and read in their customary case, since hyper keeps them
 //! in lower case. `1xx` responses are swallowed; a second `100 Continue` is an error where one
 //! can be expected, on requests with a body.
@@ -21,6 +21,7 @@ mod dns;
 mod error;
 pub mod group;
 mod head;
+mod http2;
 mod identity;
 pub mod limits;
 mod pool;

@@ -63,9 +63,47 @@ pub const NAMES_MAX: usize = 4_096;
 /// TLS sessions remembered for one pool key.
 pub const TLS_SESSIONS_PER_POOL_MAX: usize = 8;
 
+/// How long a pool without connections is remembered for its TLS sessions, from the opening of
+/// its last connection. Servers forget theirs within minutes to hours.
+pub const RESTING_POOL_AGE_SECS_MAX: u64 = 600;
+
+/// Most pools without connections that a worker remembers; each holds up to
+/// [`TLS_SESSIONS_PER_POOL_MAX`] sessions with the certificates of their origin.
+pub const RESTING_POOLS_MAX: usize = 256;
+
+/// Most HTTP/2 streams at once on one connection, however many the origin allows; for more there
+/// is another connection, as long as [`OPEN_PER_POOL_MAX`] and [`OPEN_TOTAL_MAX`] allow.
+pub const STREAMS_PER_CONNECTION_MAX: usize = 128;
+
+/// Bytes that an HTTP/2 origin may send on one stream beyond what its reader took.
+pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Bytes that an HTTP/2 origin may send on one connection beyond what its readers took: enough
+/// that readers who stopped cannot stop the others.
+pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_PER_CONNECTION_MAX as u32 * STREAM_WINDOW_BYTES;
+
+/// Bytes of a request body that wait in one HTTP/2 stream for the socket.
+pub const STREAM_SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest field section that is decoded from an HTTP/2 origin, counted as RFC 9113 §6.5.2 has
+/// it; the head is then held to [`RESPONSE_HEAD_BYTES_MAX`] like any other.
+pub const FIELD_SECTION_BYTES_MAX: u32 = 32 * 1024;
+
+/// How often a request goes to an HTTP/2 origin once more because the origin said that it had not
+/// looked at it (REFUSED_STREAM, GOAWAY).
+pub const REPLAYS_MAX: u32 = 2;
+
+/// Bytes of a request body that are kept for that.
+pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
+
+/// Pieces of a request body that are kept for that.
+pub const REPLAY_PIECES_MAX: usize = 64;
+
 /// Largest extra CA bundle read.
 pub const CA_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+const _: () = assert!(CONNECTION_WINDOW_BYTES < 1 << 31); // RFC 9113 §6.9.1.
+const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < FIELD_SECTION_BYTES_MAX as usize);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < CONNECTION_BUFFER_BYTES_MAX);
 const _: () = assert!(IDLE_PER_POOL_MAX <= OPEN_PER_POOL_MAX);
 const _: () = assert!(IDLE_TOTAL_MAX <= OPEN_TOTAL_MAX);

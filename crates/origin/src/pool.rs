@@ -1,20 +1,24 @@
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::{Equivalent, HashMap};
 use hyper::client::conn::http1::SendRequest;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::limits::{SHUNNED_ADDRESS_SECS, SHUNNED_ADDRESSES_MAX};
+use crate::http2;
+use crate::limits::{
+    RESTING_POOL_AGE_SECS_MAX, RESTING_POOLS_MAX, SHUNNED_ADDRESS_SECS, SHUNNED_ADDRESSES_MAX,
+};
 use crate::timer::LazyTimer;
+use crate::tls::{PoolTls, TlsTerms};
 use crate::upload::Upload;
-use crate::{AddressFamily, FetchError, PoolLimits, Scheme, TlsRoots, TlsVersion};
+use crate::{
+    AddressFamily, ClientIdentity, FetchError, PoolLimits, Protocol, Scheme, TlsRoots, TlsVersion,
+};
 
 /// What connections must have in common to stand in for one another.
 #[derive(Hash, Eq, PartialEq)]
@@ -25,6 +29,8 @@ struct PoolKey {
     sni: Option<String>,
     family: AddressFamily,
     tls_minimum: TlsVersion,
+    protocol: Protocol,
+    identity: Option<ClientIdentity>,
 }
 
 /// A [`PoolKey`] by reference, hashed alike, so that looking up allocates nothing.
@@ -36,6 +42,8 @@ pub(crate) struct PoolName<'a> {
     pub(crate) sni: Option<&'a str>,
     pub(crate) family: AddressFamily,
     pub(crate) tls_minimum: TlsVersion,
+    pub(crate) protocol: Protocol,
+    pub(crate) identity: Option<&'a ClientIdentity>,
 }
 
 impl Equivalent<PoolKey> for PoolName<'_> {
@@ -46,6 +54,8 @@ impl Equivalent<PoolKey> for PoolName<'_> {
             && self.sni == key.sni.as_deref()
             && self.family == key.family
             && self.tls_minimum == key.tls_minimum
+            && self.protocol == key.protocol
+            && self.identity == key.identity.as_ref()
     }
 }
 
@@ -85,17 +95,15 @@ struct Idle {
     expires_at: Instant,
 }
 
-/// How connections of a pool speak TLS.
-pub(crate) struct PoolTls {
-    pub(crate) config: Arc<ClientConfig>,
-    pub(crate) server_name: ServerName<'static>,
-}
-
 /// The connections to one key, and what is remembered about its addresses.
 pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
+    /// The connections that carry many exchanges at once; HTTP/2 has no others.
+    pub(crate) links: http2::Links,
     open: Rc<Cell<usize>>,
     pub(crate) tls: Option<PoolTls>,
+    /// When a connection was last opened: how fresh its TLS sessions are.
+    opened_at: Cell<Option<Instant>>,
     /// Addresses that failed lately, and until when they are tried last.
     shunned: RefCell<Vec<(IpAddr, Instant)>>,
     /// Counts connections, so that they take the addresses in turn.
@@ -103,6 +111,23 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    fn new(tls: Option<PoolTls>) -> Pool {
+        Pool {
+            idle: RefCell::default(),
+            links: http2::Links::default(),
+            open: Rc::default(),
+            tls,
+            opened_at: Cell::default(),
+            shunned: RefCell::default(),
+            next_address: Cell::new(0),
+        }
+    }
+
+    /// Whether connections use it, or may before this is over.
+    fn is_in_use(self: &Rc<Self>) -> bool {
+        self.open.get() > 0 || Rc::strong_count(self) > 1
+    }
+
     /// The addresses in the order in which to try them: in turn, those that failed lately last.
     pub(crate) fn order(&self, addresses: &[IpAddr], now: Instant) -> Vec<IpAddr> {
         let turn = self.next_address.get();
@@ -134,7 +159,7 @@ pub(crate) struct Pools {
     pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
     limits: PoolLimits,
     open: Rc<Cell<usize>>,
-    idle: Cell<usize>,
+    idle: Rc<Cell<usize>>,
 }
 
 impl Pools {
@@ -143,7 +168,7 @@ impl Pools {
             pools: RefCell::default(),
             limits,
             open: Rc::default(),
-            idle: Cell::new(0),
+            idle: Rc::default(),
         }
     }
 
@@ -162,17 +187,11 @@ impl Pools {
             Scheme::Http => None,
             Scheme::Https => Some(pool_tls(name, roots).ok_or(FetchError::InvalidRequest)?),
         };
-        let pool = Rc::new(Pool {
-            idle: RefCell::default(),
-            open: Rc::default(),
-            tls,
-            shunned: RefCell::default(),
-            next_address: Cell::new(0),
-        });
+        let pool = Rc::new(Pool::new(tls));
         // Every pool here has an open connection or was asked for since the last sweep; those
         // that have none are dropped before the map can grow past the connections allowed.
         if pools.len() >= self.limits.open_total {
-            pools.retain(|_, pool| pool.open.get() > 0 || Rc::strong_count(pool) > 1);
+            pools.retain(|_, pool| pool.is_in_use());
         }
         let key = PoolKey {
             host: name.host.to_owned(),
@@ -181,6 +200,8 @@ impl Pools {
             sni: name.sni.map(str::to_owned),
             family: name.family,
             tls_minimum: name.tls_minimum,
+            protocol: name.protocol,
+            identity: name.identity.cloned(),
         };
         pools.insert(key, Rc::clone(&pool));
         Ok(pool)
@@ -210,10 +231,7 @@ impl Pools {
     /// whether it was kept.
     pub(crate) fn check_in(&self, pool: &Pool, link: Link, expires_at: Instant) -> bool {
         let mut idle = pool.idle.borrow_mut();
-        if idle.len() >= self.limits.idle_per_pool
-            || self.idle.get() >= self.limits.idle_total
-            || link.sender.is_closed()
-        {
+        if !self.has_room_for_idle(idle.len()) || link.sender.is_closed() {
             return false;
         }
         idle.push(Idle { link, expires_at });
@@ -231,6 +249,7 @@ impl Pools {
         {
             return Err(FetchError::TooManyConnections);
         }
+        pool.opened_at.set(Some(now));
         self.open.set(self.open.get() + 1);
         pool.open.set(pool.open.get() + 1);
         Ok(Seat {
@@ -240,13 +259,51 @@ impl Pools {
     }
 
     /// Closes idle connections that expired or were closed by their origin, and forgets pools
-    /// without connections. Says whether any idle connection is left.
+    /// without connections. Says whether there is anything left to look at.
     pub(crate) fn sweep(&self, now: Instant) -> bool {
         self.close_idle(now, false);
-        self.pools
-            .borrow_mut()
-            .retain(|_, pool| pool.open.get() > 0 || Rc::strong_count(pool) > 1);
+        self.forget(now);
         self.idle.get() > 0
+            || self
+                .pools
+                .borrow()
+                .values()
+                .any(|pool| !pool.links.is_empty())
+    }
+
+    /// Forgets the pools without connections. Those with TLS sessions stay for a while: the next
+    /// connection resumes one.
+    fn forget(&self, now: Instant) {
+        let memory = Duration::from_secs(RESTING_POOL_AGE_SECS_MAX);
+        let rests_since = |pool: &Pool| {
+            let opened_at = pool.opened_at.get().filter(|_| pool.tls.is_some());
+            opened_at.filter(|at| now < *at + memory)
+        };
+        let mut pools = self.pools.borrow_mut();
+        let mut resting = Vec::new();
+        pools.retain(|_, pool| {
+            let rests_since = rests_since(pool);
+            let is_in_use = pool.is_in_use();
+            resting.extend(rests_since.filter(|_| !is_in_use));
+            is_in_use || rests_since.is_some()
+        });
+        if resting.len() > RESTING_POOLS_MAX {
+            let surplus = resting.len() - RESTING_POOLS_MAX;
+            let newest_forgotten = *resting.select_nth_unstable(surplus - 1).1;
+            pools.retain(|_, pool| {
+                pool.is_in_use() || rests_since(pool).is_some_and(|at| at > newest_forgotten)
+            });
+        }
+    }
+
+    /// Counts the idle connections of this worker; for those that count themselves.
+    pub(crate) fn idle_count(&self) -> Rc<Cell<usize>> {
+        Rc::clone(&self.idle)
+    }
+
+    /// Whether one more connection of this pool may be kept idle.
+    pub(crate) fn has_room_for_idle(&self, idle_in_pool: usize) -> bool {
+        idle_in_pool < self.limits.idle_per_pool && self.idle.get() < self.limits.idle_total
     }
 
     fn close_idle(&self, now: Instant, all: bool) {
@@ -255,6 +312,7 @@ impl Pools {
             let before = idle.len();
             idle.retain(|idle| !all && now < idle.expires_at && !idle.link.sender.is_closed());
             self.idle.set(self.idle.get() - (before - idle.len()));
+            pool.links.close_idle(now, all);
         }
     }
 
@@ -278,29 +336,22 @@ fn pool_tls(name: PoolName<'_>, roots: &TlsRoots) -> Option<PoolTls> {
         (None, Some(host)) => (host, None),
         (None, None) => return None,
     };
-    Some(PoolTls {
-        config: roots.client_config(name.tls_minimum, other_name),
+    Some(roots.pool_tls(TlsTerms {
+        minimum: name.tls_minimum,
+        protocol: name.protocol,
         server_name,
-    })
+        other_name,
+        identity: name.identity,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pool_with(tls: Option<PoolTls>) -> Pool {
-        Pool {
-            idle: RefCell::default(),
-            open: Rc::default(),
-            tls,
-            shunned: RefCell::default(),
-            next_address: Cell::new(0),
-        }
-    }
-
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn addresses_take_turns_and_failing_ones_come_last_for_a_while() {
-        let pool = pool_with(None);
+        let pool = Pool::new(None);
         let [a, b, c] = [1, 2, 3].map(|n| IpAddr::from([192, 0, 2, n]));
         let now = Instant::now();
         assert_eq!(pool.order(&[a, b, c], now), [a, b, c]);
@@ -328,6 +379,8 @@ mod tests {
             sni: None,
             family: AddressFamily::Ipv4,
             tls_minimum: TlsVersion::Tls12,
+            protocol: Protocol::Http1,
+            identity: None,
         };
         let now = Instant::now();
         let (a, b) = (

@@ -1,18 +1,29 @@
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption,
+    WebPkiServerVerifier,
+};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
 };
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::limits::{CA_BUNDLE_BYTES_MAX, TLS_SESSIONS_PER_POOL_MAX};
-use crate::{TlsFailure, TlsVersion};
+use crate::{ClientIdentity, FetchError, Protocol, TlsFailure, TlsVersion};
 
 /// The authorities that origins' certificates may be signed by; made once a process and shared
 /// by its workers.
@@ -77,7 +88,7 @@ impl TlsRoots {
     }
 
     fn from_store(store: RootCertStore) -> TlsRoots {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
                 .build()
@@ -85,21 +96,16 @@ impl TlsRoots {
         TlsRoots { provider, verifier }
     }
 
-    /// The client configuration of one pool. The certificate may match the name that the
-    /// handshake asks for or `other_name` (spec §7.2: forwarded `Host`, or the origin's name).
-    pub(crate) fn client_config(
-        &self,
-        minimum: TlsVersion,
-        other_name: Option<ServerName<'static>>,
-    ) -> Arc<ClientConfig> {
-        let versions: &[&rustls::SupportedProtocolVersion] = match minimum {
+    /// How the connections of one pool speak TLS.
+    pub(crate) fn pool_tls(&self, terms: TlsTerms<'_>) -> PoolTls {
+        let versions: &[&rustls::SupportedProtocolVersion] = match terms.minimum {
             TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
             TlsVersion::Tls13 => &[&rustls::version::TLS13],
         };
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(versions)
             .expect("the provider supports TLS 1.2 and 1.3");
-        let builder = match other_name {
+        let builder = match terms.other_name {
             None => builder.with_webpki_verifier(Arc::clone(&self.verifier)),
             Some(other_name) => builder
                 .dangerous()
@@ -108,16 +114,122 @@ impl TlsRoots {
                     other_name,
                 })),
         };
-        let mut config = builder.with_no_client_auth();
-        config.resumption = Resumption::in_memory_sessions(TLS_SESSIONS_PER_POOL_MAX);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
+        let nobody = Arc::new(Nobody::default());
+        let mut config = builder.with_client_cert_resolver(match terms.identity {
+            Some(identity) => identity.resolver(),
+            None => Arc::clone(&nobody) as Arc<dyn ResolvesClientCert>,
+        });
+        let sessions = Arc::new(ClientSessionMemoryCache::new(TLS_SESSIONS_PER_POOL_MAX));
+        config.resumption = Resumption::store(Arc::clone(&sessions) as _);
+        config.alpn_protocols = vec![match terms.protocol {
+            Protocol::Http1 => b"http/1.1".to_vec(),
+            Protocol::Http2 => b"h2".to_vec(),
+        }];
+        PoolTls {
+            connector: TlsConnector::from(Arc::new(config)),
+            server_name: terms.server_name,
+            protocol: terms.protocol,
+            sessions,
+            nobody,
+        }
+    }
+}
+
+/// What the connections of a pool have in common about TLS.
+pub(crate) struct TlsTerms<'a> {
+    pub(crate) minimum: TlsVersion,
+    pub(crate) protocol: Protocol,
+    /// The name that the handshake asks for.
+    pub(crate) server_name: ServerName<'static>,
+    /// A second name that the certificate may match (spec §7.2: forwarded `Host`, or the
+    /// origin's name).
+    pub(crate) other_name: Option<ServerName<'static>>,
+    pub(crate) identity: Option<&'a ClientIdentity>,
+}
+
+/// How the connections of a pool speak TLS, and the sessions that they may resume.
+pub(crate) struct PoolTls {
+    connector: TlsConnector,
+    server_name: ServerName<'static>,
+    protocol: Protocol,
+    sessions: Arc<ClientSessionMemoryCache>,
+    nobody: Arc<Nobody>,
+}
+
+impl PoolTls {
+    /// Shakes hands over a fresh connection.
+    pub(crate) async fn connect(
+        &self,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, FetchError> {
+        let mut handshake = pin!(self.connector.connect(self.server_name.clone(), stream));
+        let mut was_asked = false;
+        // Pools are their thread's own: what the resolver is asked within a poll of this
+        // handshake is about this handshake.
+        let result = poll_fn(|cx| {
+            self.nobody.was_asked.store(false, Ordering::Relaxed);
+            let result = handshake.as_mut().poll(cx);
+            was_asked |= self.nobody.was_asked.load(Ordering::Relaxed);
+            result
+        })
+        .await;
+        if was_asked {
+            // Origins that can do without would let a resumed session pass, and the outcome
+            // should not hang on that.
+            self.sessions.remove_tls12_session(&self.server_name);
+            return Err(TlsFailure::CertificateRequested.into());
+        }
+        let stream = result.map_err(|error| {
+            tracing::debug!(%error, "TLS handshake failed");
+            failure_of(&error)
+        })?;
+        let has_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        if self.protocol == Protocol::Http2 && !has_http2 {
+            return Err(FetchError::NoHttp2);
+        }
+        Ok(stream)
+    }
+}
+
+/// Who we are without an identity; remembers whether anybody asked.
+#[derive(Debug, Default)]
+struct Nobody {
+    was_asked: AtomicBool,
+}
+
+impl ResolvesClientCert for Nobody {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.was_asked.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 
 impl std::fmt::Debug for TlsRoots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TlsRoots")
+    }
+}
+
+/// The ciphers and curves of spec §7.2, as far as rustls has them: of TLS 1.2 those with AES-GCM
+/// (CBC, 3DES and RC4 are not spoken), and all of TLS 1.3.
+fn provider() -> CryptoProvider {
+    use aws_lc_rs::{cipher_suite as suite, kx_group};
+    CryptoProvider {
+        cipher_suites: vec![
+            suite::TLS13_AES_256_GCM_SHA384,
+            suite::TLS13_AES_128_GCM_SHA256,
+            suite::TLS13_CHACHA20_POLY1305_SHA256,
+            suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        ],
+        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
+        ..aws_lc_rs::default_provider()
     }
 }
 
@@ -182,14 +294,17 @@ impl ServerCertVerifier for EitherName {
 
 /// What a failed handshake was about. Faults of the certificate stay what they are however often
 /// one tries; the rest may be passing.
-pub(crate) fn failure_of(error: &io::Error) -> TlsFailure {
+fn failure_of(error: &io::Error) -> FetchError {
     let Some(error) = error
         .get_ref()
         .and_then(|error| error.downcast_ref::<rustls::Error>())
     else {
-        return TlsFailure::Handshake;
+        return TlsFailure::Handshake.into();
     };
-    match error {
+    let failure = match error {
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            return FetchError::NoHttp2;
+        }
         rustls::Error::InvalidCertificate(fault) => match fault {
             CertificateError::UnknownIssuer => TlsFailure::UntrustedIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -204,7 +319,8 @@ pub(crate) fn failure_of(error: &io::Error) -> TlsFailure {
             _ => TlsFailure::BadCertificate,
         },
         _ => TlsFailure::Handshake,
-    }
+    };
+    failure.into()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use message::Fields;
 use tokio::time::Instant;
 
 use crate::{BodyError, BodySource, RequestBody};
@@ -48,12 +49,23 @@ impl UploadState {
         self.last_progress.get()
     }
 
+    /// The connection took some of the body.
+    pub(crate) fn progressed(&self) {
+        self.last_progress.set(Instant::now());
+    }
+
+    /// The fields behind the body, once it has ended.
+    pub(crate) fn trailers(&self) -> Option<Fields> {
+        self.source.borrow_mut().trailers()
+    }
+
     fn fail(&self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.failure.set(Some(error));
         Poll::Ready(Some(Err(error)))
     }
 
-    fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    /// The next piece from the viewer.
+    pub(crate) fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let Poll::Ready(item) = self.source.borrow_mut().poll_data(cx) else {
             self.is_waiting_for_viewer.set(true);
             return Poll::Pending;
