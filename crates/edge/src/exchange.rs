@@ -11,7 +11,7 @@ use crate::forward::{Conditions, ForwardSource};
 use crate::key::{KeyMaterial, KeySource};
 use crate::site::{Behavior, Origin};
 use crate::worker::Worker;
-use crate::{RequestId, Viewer};
+use crate::{RequestId, Viewer, grpc};
 
 /// One viewer request on its way through the edge, after the stages that choose its behavior.
 #[derive(Clone, Copy)]
@@ -40,6 +40,11 @@ impl<'a> Exchange<'a> {
     /// Whether the answer may be stored and shared at all.
     pub fn is_cacheable(&self) -> bool {
         self.behavior().is_cacheable(self.request.method)
+    }
+
+    /// Whether it is a call of gRPC.
+    pub fn is_grpc(&self) -> bool {
+        grpc::is_call(self.request, self.behavior())
     }
 
     /// Whether simultaneous requests share one fetch.
@@ -92,12 +97,20 @@ impl<'a> Exchange<'a> {
         let host = origin.host_field(scheme);
         let source = self.forward_source(worker);
         let sni = self.request.host().filter(|_| forward.forwards_host());
+        let mut fields = forward.fields(source, host.as_bytes(), conditions, &origin.custom_fields);
+        let is_grpc = self.is_grpc();
+        if is_grpc {
+            grpc::forward(self.request, &mut fields);
+        }
         OriginRequest {
             method: self.request.method,
             scheme,
-            protocol: Protocol::Http1,
+            protocol: match is_grpc {
+                true => Protocol::Http2,
+                false => Protocol::Http1,
+            },
             target: origin.target(self.path, self.request, forward),
-            fields: forward.fields(source, host.as_bytes(), conditions, &origin.custom_fields),
+            fields,
             sni: sni.map(|host| String::from_utf8_lossy(host).into_owned()),
             body,
             upgrade,

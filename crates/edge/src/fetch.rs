@@ -742,7 +742,11 @@ fn direct(worker: &Worker, exchange: &Exchange<'_>, response: OriginResponse) ->
         _ => body.length(),
     };
     let has_body = exchange.request.method != Method::Head && !matches!(head.status, 204 | 304);
-    if has_body && reply.length != Some(0) {
+    if exchange.is_grpc() {
+        // Trailers may follow, and where there is nothing at all, its length is none either.
+        reply.length = None;
+    }
+    if has_body && body.length() != Some(0) {
         let compressor = coding.map(|coding| Compressor::new(coding, body.length().unwrap_or(0)));
         reply.body = Body::Stream(Box::new(Stream::Origin {
             body,
@@ -806,7 +810,11 @@ async fn ask_with(
         }
         Target::Group { members, failover } => {
             let mut body = Some(body);
-            let members = without_failing(worker, exchange, members);
+            let mut members = without_failing(worker, exchange, members);
+            if exchange.is_grpc() {
+                // Calls do not fail over (spec §5.7).
+                members = &members[..1];
+            }
             let specs: Vec<_> = members
                 .iter()
                 .map(|index| &site.origins[*index].spec)

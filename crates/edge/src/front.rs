@@ -291,6 +291,9 @@ impl Front {
 }
 
 fn protocol(reply: &Reply, is_https: bool) -> Protocol {
+    if reply.is_grpc {
+        return Protocol::Grpcs;
+    }
     match (reply.status == 101, is_https) {
         (false, false) => Protocol::Http,
         (false, true) => Protocol::Https,

@@ -27,6 +27,7 @@ mod follow;
 pub mod forward;
 mod front;
 pub mod generated;
+mod grpc;
 mod http1;
 mod http2;
 mod http3;

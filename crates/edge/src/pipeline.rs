@@ -16,7 +16,7 @@ use crate::lookup::{Lookup, lookup};
 use crate::reply::{Body, Failure, Reply};
 use crate::site::{Behavior, Site, ViewerProtocol};
 use crate::worker::Worker;
-use crate::{RequestId, Viewer, fetch, forward, limits, respond};
+use crate::{RequestId, Viewer, fetch, forward, grpc, limits, respond};
 
 /// A request as a listener hands it over: the host's site is found, the head is read.
 pub(crate) struct Arrival<'a> {
@@ -35,30 +35,37 @@ pub(crate) async fn answer(
     arrival: &Arrival<'_>,
     body: impl FnOnce() -> RequestBody,
 ) -> Reply {
-    let (mut reply, behavior) = match admit(arrival) {
+    let (mut reply, behavior, is_grpc) = match admit(arrival) {
         Ok(exchange) => {
             let mut reply = match from_store(worker, &exchange) {
                 Ok(reply) => reply,
                 Err(lookup) => Box::pin(fetch::miss(worker, &exchange, lookup, body())).await,
             };
-            if reply.status >= 400 {
+            let is_grpc = exchange.is_grpc();
+            if reply.status >= 400 && !is_grpc {
                 reply = Box::pin(custom_error_response(worker, arrival, reply)).await;
             }
-            (reply, exchange.behavior())
+            (reply, exchange.behavior(), is_grpc)
         }
         Err(refusal) => {
+            let site = &arrival.served.site;
+            let behavior = site.behavior(site.object_path(arrival.request.path())).1;
+            let is_grpc = grpc::is_call(arrival.request, behavior);
             let reply = match refusal {
                 Refusal::Redirect(status) => redirect_to_https(worker, arrival, status),
+                Refusal::Error(failure) if is_grpc => Reply::error(failure),
                 Refusal::Error(failure) => {
                     let reply = Reply::error(failure);
                     Box::pin(custom_error_response(worker, arrival, reply)).await
                 }
             };
-            let site = &arrival.served.site;
-            let path = site.object_path(arrival.request.path());
-            (reply, site.behavior(path).1)
+            (reply, behavior, is_grpc)
         }
     };
+    reply.is_grpc = is_grpc;
+    if is_grpc && reply.cause.is_some() {
+        grpc::fail(&mut reply);
+    }
     error_body(arrival, &mut reply);
     response_headers_policy(worker, arrival, behavior, &mut reply);
     alternative_service(worker, arrival, &mut reply);

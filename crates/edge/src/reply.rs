@@ -21,6 +21,8 @@ pub(crate) struct Reply {
     pub range: Option<(u64, u64)>,
     /// The connection must not be used for another request.
     pub close: bool,
+    /// It answers a call of gRPC.
+    pub is_grpc: bool,
     /// How long the origin took, when it was asked.
     pub origin: Option<origin::Timing>,
     /// The edge wrote this page itself.
@@ -53,6 +55,7 @@ impl Reply {
             detail: DetailedResult::AsResult,
             range: None,
             close: false,
+            is_grpc: false,
             origin: None,
             cause: None,
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use cache::flight::{Read, Reader};
+use message::Fields;
 use origin::OriginBody;
 
 use crate::chunks::ChunkReader;
@@ -49,6 +50,14 @@ impl Stream {
             Stream::Flight { reader, left } => next_of_flight(reader, left).await,
             Stream::Chunks(reader) => reader.next().await,
             Stream::Multipart(parts) => Box::pin(parts.next()).await,
+        }
+    }
+
+    /// The fields that the origin sent behind the body; there once it has ended.
+    pub fn take_trailers(&mut self) -> Option<Fields> {
+        match self {
+            Stream::Origin { body, .. } => body.take_trailers(),
+            _ => None,
         }
     }
 }

@@ -40,14 +40,6 @@ pub(super) fn behavior(_: &Subject<'_>, entry: &Entry<'_>, warnings: &mut Warnin
             "SmoothStreaming",
             "requests for manifests and fragments reach the origin as they are",
         ),
-        (
-            behavior
-                .grpc_config
-                .as_ref()
-                .is_some_and(|grpc| grpc.enabled),
-            "GrpcConfig",
-            "gRPC needs HTTP/2 on both sides",
-        ),
     ];
     for (_, member, consequence) in asked.into_iter().filter(|(is_asked, _, _)| *is_asked) {
         unserved(warnings, entry.at(member), consequence);

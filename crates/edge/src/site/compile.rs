@@ -446,6 +446,7 @@ impl Compiler<'_> {
             ttl: rules.ttl,
             caching_disabled: rules.caching_disabled,
             compress: behavior.compress.unwrap_or(false),
+            grpc: behavior.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled),
             response_headers,
             requires_signature: signers || groups,
             names: self.names(behavior),

@@ -108,6 +108,8 @@ pub struct Behavior {
     pub caching_disabled: bool,
     /// Whether eligible answers are compressed.
     pub compress: bool,
+    /// Whether calls of gRPC are told from other requests, and go to the origin by HTTP/2.
+    pub grpc: bool,
     /// What is done to the fields of answers.
     pub response_headers: Option<Arc<ResponseHeaders>>,
     /// Viewers need a signature. Verifying it is not built yet, so such a behavior refuses

@@ -8,10 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use message::Method;
+use http::HeaderMap;
+use message::{Fields, Method};
 use origin::{BodyError, BodySource};
 
-use super::reply_head::reply_head;
+use super::reply_head::{push_fields, reply_head};
 use super::{Gone, Incoming, Outgoing, Reset};
 use crate::front::Written;
 use crate::reply::{Body, Reply};
@@ -96,7 +97,7 @@ impl<O: Outgoing> Writing<'_, O> {
             Body::Empty | Body::Tunnel(_) => true,
             Body::Inline(bytes) => bytes.is_empty(),
             Body::Object { length, .. } => *length == 0,
-            Body::Stream(_) => false,
+            Body::Stream(_) => reply.length == Some(0),
         };
         let mut result = self.head(reply, method, is_empty);
         if result.is_ok() && !is_empty {
@@ -133,7 +134,7 @@ impl<O: Outgoing> Writing<'_, O> {
     async fn stream(&mut self, mut stream: Stream, mut left: Option<u64>) -> Result<(), Gone> {
         loop {
             let bytes = match unless_gone(self.outgoing, stream.next()).await? {
-                None if left.is_none() => return self.piece(Bytes::new(), true).await,
+                None if left.is_none() => return self.end(stream.take_trailers()).await,
                 Some(Ok(bytes)) if left.is_none_or(|left| bytes.len() as u64 <= left) => bytes,
                 _ => {
                     self.outgoing.reset(Reset::Incomplete);
@@ -147,6 +148,17 @@ impl<O: Outgoing> Writing<'_, O> {
                 return Ok(());
             }
         }
+    }
+
+    /// Ends a body whose length was not known, with what the origin sent behind it.
+    async fn end(&mut self, trailers: Option<Fields>) -> Result<(), Gone> {
+        let Some(trailers) = trailers else {
+            return self.piece(Bytes::new(), true).await;
+        };
+        let mut headers = HeaderMap::new();
+        push_fields(trailers.as_wire(), &mut headers);
+        self.written.bytes_sent += trailers.as_wire().len() as u64;
+        self.outgoing.send_trailers(headers)
     }
 
     /// Sends one piece. A viewer that makes no room for too long gets no more of the stream.

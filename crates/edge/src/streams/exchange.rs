@@ -17,7 +17,7 @@ use super::{Incoming, Outgoing, Reset, StreamHead, read_head};
 use crate::front::{Accounted, Found, Front, Refused, Written};
 use crate::pipeline::{self, Arrival};
 use crate::reply::{Body, Reply};
-use crate::{Dice, Timeouts, http1, limits};
+use crate::{Dice, Timeouts, grpc, http1, limits};
 
 /// The exchanges of one connection.
 pub(crate) struct Streams {
@@ -116,16 +116,20 @@ impl Streams {
             now_ms: front.worker.now_ms(),
             has_body: head.has_body,
         };
+        // Who calls may have nothing to say for long.
+        let site = &served.site;
+        let is_grpc = head.has_body
+            && grpc::is_call(request, site.behavior(site.object_path(request.path())).1);
         let received = Rc::new(Cell::new(0));
         let incoming = Cell::new(Some(incoming));
-        let upload = || match incoming.take().filter(|_| head.has_body) {
+        let upload = || match head.has_body.then(|| incoming.take()).flatten() {
             None => RequestBody::Empty,
             Some(incoming) => RequestBody::Stream {
                 length: head.length,
                 body: Box::new(Upload {
                     incoming,
                     left: head.length,
-                    read_timeout: Some(self.timeouts.body_read),
+                    read_timeout: (!is_grpc).then_some(self.timeouts.body_read),
                     watchdog: None,
                     received: Rc::clone(&received),
                 }),
