@@ -380,25 +380,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         }
     }
 
-    /// Ends our direction, and takes what the viewer still sends for a moment: closing with bytes
-    /// unread would reset the connection, and the viewer might lose the reply.
     async fn linger(&mut self) {
-        self.io.shutdown().await;
-        self.watchdog.arm(self.timeouts.linger);
-        let mut left = limits::LINGER_BYTES_MAX;
-        let (io, watchdog) = (&self.io, &mut self.watchdog);
-        let mut buffer = bytes::BytesMut::new();
-        while left > 0 {
-            let read = poll_fn(|cx| match io.poll_read(cx, &mut buffer) {
-                Poll::Pending if watchdog.poll_expired(cx).is_ready() => Poll::Ready(Ok(0)),
-                other => other,
-            });
-            match read.await {
-                Ok(count) if count > 0 => left = left.saturating_sub(count),
-                _ => return,
-            }
-            buffer.clear();
-        }
+        self.io
+            .linger(&mut self.watchdog, self.timeouts.linger)
+            .await;
     }
 
     /// Bytes of this request: its head, and of bodies what no exchange was told of yet.

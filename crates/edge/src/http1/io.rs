@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::limits;
 use crate::watchdog::Watchdog;
 
 /// Bytes that one read takes at most.
@@ -99,9 +100,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         .await
     }
 
-    /// Ends our direction.
-    pub async fn shutdown(&self) {
-        let _ = poll_fn(|cx| Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)).await;
+    /// Ends our direction, and takes what the viewer still sends for a moment: closing with bytes
+    /// unread would reset the connection, and the viewer might lose the reply.
+    pub async fn linger(&self, watchdog: &mut Watchdog, timeout: Duration) {
+        watchdog.arm(timeout);
+        let mut is_shut = false;
+        let mut left = limits::LINGER_BYTES_MAX;
+        let mut buffer = BytesMut::new();
+        while left > 0 {
+            let read = poll_fn(|cx| {
+                if !is_shut {
+                    is_shut = Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx).is_ready();
+                }
+                match self.poll_read(cx, &mut buffer) {
+                    Poll::Pending if watchdog.poll_expired(cx).is_ready() => Poll::Ready(Ok(0)),
+                    other => other,
+                }
+            });
+            match read.await {
+                Ok(count) if count > 0 => left = left.saturating_sub(count),
+                _ => return,
+            }
+            buffer.clear();
+        }
     }
 }
 
@@ -122,6 +143,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.borrow().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,4 +8,5 @@ mod tunnel;
 mod write;
 
 pub(crate) use connection::serve;
+pub(crate) use io::Io;
 pub(crate) use tunnel::tunnel;

@@ -1,6 +1,5 @@
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +15,7 @@ use tokio::sync::Notify;
 use super::stream::{Receiving, Sending};
 use super::watched::{Watched, WayOut};
 use crate::front::Front;
+use crate::http1::Io;
 use crate::limits;
 use crate::stopping::Open;
 use crate::streams::Streams;
@@ -27,7 +27,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let streams = Streams::new(front);
-    let (stream, way_out) = Watched::new(stream);
+    let timeouts = streams.timeouts;
+    let io = Io::new(stream);
+    let (stream, way_out) = Watched::new(io.clone());
     let mut idle = Watchdog::new(streams.timeouts.head);
     let handshake = {
         let mut handshake = pin!(bounds().handshake(stream));
@@ -63,12 +65,18 @@ where
         is_broken_off: false,
     };
     let mut requests = Vec::new();
-    while serving.gather(&mut requests).await {
-        for (request, respond) in requests.drain(..) {
-            serving.start(request, respond);
+    let end = loop {
+        match serving.gather(&mut requests).await {
+            Some(end) => break end,
+            None => requests
+                .drain(..)
+                .for_each(|(request, respond)| serving.start(request, respond)),
         }
+    };
+    let mut idle = serving.settle().await;
+    if end == End::InOrder {
+        io.linger(&mut idle, timeouts.linger).await;
     }
-    serving.settle().await;
 }
 
 /// What a viewer may do. `h2` itself bounds what CONTINUATION frames and empty or small DATA frames
@@ -119,8 +127,17 @@ impl Book {
     }
 }
 
+/// How a connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The last that the viewer is to hear is on its way.
+    InOrder,
+    /// The viewer takes nothing, or does not agree to the end.
+    Abandoned,
+}
+
 struct Serving<S> {
-    h2: Connection<Watched<S>, Bytes>,
+    h2: Connection<Watched<Io<S>>, Bytes>,
     way_out: Rc<WayOut>,
     /// What the way out had taken when it was looked at.
     taken_before: u64,
@@ -136,25 +153,27 @@ struct Serving<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
     /// Waits for requests, and takes all that have come: what they are answered with leaves
-    /// together. `false`: the connection is at its end.
-    async fn gather(&mut self, requests: &mut Vec<Arrived>) -> bool {
+    /// together. Or gives the connection's end.
+    async fn gather(&mut self, requests: &mut Vec<Arrived>) -> Option<End> {
         poll_fn(|cx| {
             loop {
                 match self.h2.poll_accept(cx) {
                     Poll::Ready(Some(Ok(request))) => requests.push(request),
                     Poll::Ready(Some(Err(error))) => {
                         tracing::debug!(%error, "an HTTP/2 connection broke off");
-                        return Poll::Ready(false);
+                        return Poll::Ready(Some(End::InOrder));
                     }
-                    Poll::Ready(None) => return Poll::Ready(false),
+                    Poll::Ready(None) => return Poll::Ready(Some(End::InOrder)),
                     Poll::Pending if !requests.is_empty() => {
                         self.idle.arm(self.book.streams.timeouts.keep_alive);
-                        return Poll::Ready(true);
+                        return Poll::Ready(None);
                     }
                     // What is to be told to the viewer leaves by polling again.
                     Poll::Pending => match self.poll_end(cx) {
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => return Poll::Ready(false),
+                        Poll::Ready(End::InOrder) => {}
+                        Poll::Ready(End::Abandoned) => {
+                            return Poll::Ready(Some(End::Abandoned));
+                        }
                         Poll::Pending => return Poll::Pending,
                     },
                 }
@@ -163,27 +182,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
         .await
     }
 
-    /// Ready when the connection is to end: in good order, or at once.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when the connection is to end: in good order, which begins by polling it again, or at
+    /// once.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let timeouts = self.book.streams.timeouts;
         if self.is_stalled(cx) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            return Poll::Ready(End::Abandoned);
         }
         if self.book.is_abused() && !self.is_broken_off {
             self.is_broken_off = true;
             self.h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(End::InOrder);
         }
         if !self.is_ending && self.open.is_stopping() {
             self.book.streams.stop();
-            return Poll::Ready(Ok(self.end()));
+            self.end();
+            return Poll::Ready(End::InOrder);
         }
         self.open.wait(cx);
         while self.idle.poll_expired(cx).is_ready() {
             let is_idle = self.book.running.get() == 0 && !self.h2.has_streams();
             match (is_idle, self.is_ending) {
-                (true, false) => return Poll::Ready(Ok(self.end())),
-                (true, true) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                (true, false) => {
+                    self.end();
+                    return Poll::Ready(End::InOrder);
+                }
+                (true, true) => return Poll::Ready(End::Abandoned),
                 (false, false) => self.idle.arm(timeouts.keep_alive),
                 (false, true) => self.idle.arm(timeouts.linger),
             }
@@ -244,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
     }
 
     /// The connection is gone; its exchanges notice, and have a moment to be accounted for.
-    async fn settle(self) {
+    async fn settle(self) -> Watchdog {
         let book = Rc::clone(&self.book);
         let timeout = book.streams.timeouts.linger;
         drop(self.h2);
@@ -256,6 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
         if book.running.get() > 0 {
             let _ = tokio::time::timeout(timeout, all_over).await;
         }
+        self.idle
     }
 }
 
