@@ -25,6 +25,6 @@ pub use hosts::{
 };
 pub use identity::{Identity, IdentityError};
 pub use policy::{Policy, PolicyError};
-pub use session::{Negotiated, Spoken, cipher_name};
+pub use session::{Negotiated, Spoken, cipher_name, curve_name};
 pub use tickets::Tickets;
 pub use viewer_certificate::ViewerCertificate;

@@ -90,7 +90,8 @@ pub fn cipher_name(suite: CipherSuite) -> &'static str {
     }
 }
 
-fn curve_name(group: NamedGroup) -> Option<&'static str> {
+/// OpenSSL's name of a group of which keys are exchanged; None of others.
+pub fn curve_name(group: NamedGroup) -> Option<&'static str> {
     match group {
         NamedGroup::X25519MLKEM768 => Some("X25519MLKEM768"),
         NamedGroup::secp256r1MLKEM768 => Some("SecP256r1MLKEM768"),

@@ -1,5 +1,7 @@
 //! Whole handshakes in memory, with rustls' own client.
 
+#![allow(clippy::unwrap_used)]
+
 mod hosts;
 mod policies;
 mod resumption;
