@@ -41,7 +41,7 @@ pub struct Certificate {
     pub not_after_secs: u64,
     /// Kind and size of its key, if it is one that ACM knows.
     pub key_algorithm: Option<KeyAlgorithm>,
-    /// How it is signed: `SHA256WITHRSA`; `UNKNOWN` for what is not verified here.
+    /// How it is signed: `SHA256WITHRSA`; `UNKNOWN` for what nobody uses for sites.
     pub signature_algorithm: &'static str,
     /// What its key is for, as ACM's `KeyUsageName`; nothing if it does not say, which ACM tells
     /// as `ANY`.

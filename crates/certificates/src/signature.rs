@@ -56,7 +56,16 @@ pub fn of_signed(der: &[u8]) -> Option<Signed<'_>> {
 impl Signed<'_> {
     /// As ACM names the algorithm: `SHA256WITHRSA`.
     pub fn name(&self) -> &'static str {
-        method(self.algorithm).map_or("UNKNOWN", |method| method.name)
+        if let Some(method) = method(self.algorithm) {
+            return method.name;
+        }
+        let oid = self.algorithm.inside().expect(OID).map(|oid| oid.content);
+        // Roots of old are signed like this, which nobody verifies.
+        match oid.and_then(<[u8]>::split_last) {
+            Some((5, RSA)) => "SHA1WITHRSA",
+            Some((1, ECDSA)) => "SHA1WITHECDSA",
+            _ => "UNKNOWN",
+        }
     }
 
     /// Whether the key of this certificate signed it.

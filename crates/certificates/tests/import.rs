@@ -250,6 +250,8 @@ fn chains_of_openssl_are_imported_however_they_are_signed() {
     openssl.run("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out root.key");
     openssl.run("req -x509 -key root.key -subj /CN=root -out root.pem");
     sign("-sha1");
+    let old = Certificate::from_pem(openssl.read("leaf.pem")).unwrap();
+    assert_eq!(old.signature_algorithm, "SHA1WITHRSA");
     let error = check(&openssl).unwrap_err();
     assert!(
         matches!(error, ImportError::ChainOrder { number: 1, .. }),
