@@ -473,6 +473,50 @@ mod tests {
     }
 
     #[test]
+    fn calls_of_acm_are_about_the_certificate_that_they_name() {
+        let told = |operation: &str, input: Value| {
+            let operation = shapes::acm::SERVICE.operation(operation).unwrap();
+            let arn = |resource: &str| format!("…{resource}");
+            let needs = needs(arn, "acm", operation, &input).into_iter();
+            let needs = needs.map(|need| format!("{} {}", need.action, need.resource));
+            needs.collect::<Vec<_>>()
+        };
+        let arn = "arn:aws:acm:us-east-1:123456789012:certificate/x";
+        for (operation, input, needed) in [
+            (
+                "DeleteCertificate",
+                json!({ "CertificateArn": arn }),
+                vec![format!("acm:DeleteCertificate {arn}")],
+            ),
+            (
+                "TagResource",
+                json!({ "ResourceArn": arn }),
+                vec![format!("acm:TagResource {arn}")],
+            ),
+            (
+                "ListCertificates",
+                json!({}),
+                vec!["acm:ListCertificates *".to_owned()],
+            ),
+            (
+                "RequestCertificate",
+                json!({ "Tags": [] }),
+                vec!["acm:RequestCertificate …certificate/*".to_owned()],
+            ),
+            (
+                "ImportCertificate",
+                json!({ "Tags": [{ "Key": "a" }] }),
+                vec![
+                    "acm:ImportCertificate …certificate/*".to_owned(),
+                    "acm:AddTagsToCertificate …certificate/*".to_owned(),
+                ],
+            ),
+        ] {
+            assert_eq!(told(operation, input), needed, "{operation}");
+        }
+    }
+
+    #[test]
     fn an_operation_with_an_id_in_its_path_is_never_about_everything() {
         // Those of which AWS has no ARNs, and searches.
         let without = ["key-group", "public-key", "distributionsBy"];

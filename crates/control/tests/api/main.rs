@@ -5,6 +5,7 @@
 
 mod anycast;
 mod audit;
+mod certificates;
 mod concurrency;
 mod connection_groups;
 mod continuous_deployment;

@@ -715,7 +715,6 @@ async fn what_viewers_meet_keeps_to_its_rules() {
     all_accepted(vec![
         ("Aliases", alias("*.example.com")),
         ("Restrictions", geo("blacklist", &["DE", "KR"])),
-        (certificate, acm(arn, "sni-only", "TLSv1.2_2021")),
         ("WebACLId", "473e64fd-f30b-4765-81a0-62ad96dd167a".into()),
         ("DefaultRootObject", "dir/index.html".into()),
     ])

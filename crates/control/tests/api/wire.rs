@@ -66,6 +66,7 @@ impl Ask {
     /// An operation of a service that speaks AWS's JSON protocol.
     pub fn json(service: &'static str, operation: &str, input: Value) -> Ask {
         let prefix = match service {
+            "acm" => "CertificateManager",
             "cloudtrail" => "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
             _ => "Warmfront",
         };

@@ -87,7 +87,8 @@ impl World {
         World::of(config())
     }
 
-    fn of(config: ControlConfig) -> World {
+    /// One of another config.
+    pub fn of(config: ControlConfig) -> World {
         let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
         World {
             control: Control::new(Arc::clone(&store), config, Arc::new(Sites), Arc::new(Echo)),
@@ -131,12 +132,34 @@ impl World {
 
     /// What an operation gives; input and output as the AWS CLI has them.
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let source = self.event_source;
+        self.call_of(source, "us-east-1", operation, input).await
+    }
+
+    /// What an operation of ACM's gives, in a region.
+    pub async fn acm(
+        &self,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, ApiError> {
+        let source = "acm.amazonaws.com";
+        self.call_of(source, region, operation, input).await
+    }
+
+    async fn call_of(
+        &self,
+        event_source: &'static str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, ApiError> {
         let origin = Origin {
             address: "127.0.0.1".parse().unwrap(),
             user_agent: "test".to_owned(),
-            region: "us-east-1".to_owned(),
+            region: region.to_owned(),
             request_id: "request".to_owned(),
-            event_source: self.event_source,
+            event_source,
         };
         let now_ms = self.tick();
         let caller = &self.caller;

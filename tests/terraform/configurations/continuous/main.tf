@@ -15,6 +15,11 @@ data "aws_cloudfront_cache_policy" "disabled" {
   name = "Managed-CachingDisabled"
 }
 
+resource "aws_acm_certificate" "site" {
+  domain_name       = "blue.test"
+  validation_method = "DNS"
+}
+
 resource "aws_cloudfront_distribution" "primary" {
   enabled = true
   aliases = ["blue.test"]
@@ -48,7 +53,7 @@ resource "aws_cloudfront_distribution" "primary" {
   }
 
   viewer_certificate {
-    acm_certificate_arn      = "arn:aws:acm:us-east-1:123456789012:certificate/0123-4567"
+    acm_certificate_arn      = aws_acm_certificate.site.arn
     minimum_protocol_version = "TLSv1.2_2021"
     ssl_support_method       = "sni-only"
   }
