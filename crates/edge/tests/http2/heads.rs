@@ -99,7 +99,7 @@ fn malformed_heads_are_refused_one_by_one() {
         // §8.3: pseudo-fields, each once, all of a request, before the others.
         (with(":path", "/again"), Reset(PROTOCOL_ERROR)),
         (with(":status", "200"), Reset(PROTOCOL_ERROR)),
-        (with(":unknown", "1"), Reset(PROTOCOL_ERROR)),
+        (with(":unknown", "1"), Ended(PROTOCOL_ERROR)),
         (without(":method"), Reset(PROTOCOL_ERROR)),
         (without(":scheme"), Reset(PROTOCOL_ERROR)),
         (without(":path"), Answered(400)),

@@ -15,6 +15,7 @@ mod world;
 mod abuse;
 mod exchanges;
 mod frames;
+mod grpc;
 mod heads;
 mod limits;
 mod tls;
