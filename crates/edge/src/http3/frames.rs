@@ -18,7 +18,7 @@ const CONTROL: u64 = 0x00;
     "a frame of type {kind:#x} has {length} bytes; {} are allowed",
     limits::HTTP3_FRAME_BYTES_MAX
 )]
-pub struct FrameTooLong {
+pub(super) struct FrameTooLong {
     /// Its type.
     pub kind: u64,
     /// Its length as it says.
@@ -42,7 +42,7 @@ enum At {
 
 /// Watches the frames of one stream. It is told of all bytes in their order, cut anywhere.
 #[derive(Clone, Debug)]
-pub struct Frames {
+pub(super) struct Frames {
     at: At,
     number: Number,
     kind: u64,

@@ -22,8 +22,6 @@ mod outbox;
 mod quic;
 mod socket;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -37,7 +35,6 @@ use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportCo
 use rustls::CipherSuite;
 use tls::Negotiated;
 
-pub use frames::{FrameTooLong, Frames};
 pub(crate) use socket::{WorkerSocket, listen};
 
 use crate::front::Front;

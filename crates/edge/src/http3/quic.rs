@@ -14,9 +14,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h3::error::Code;
-use h3::quic::{
-    self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf,
-};
+use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
 use quinn::{ConnectionError, ReadError, VarInt, WriteError};
 
 use super::frames::Frames;
