@@ -170,6 +170,12 @@ pub const HTTP2_WINDOW_BYTES: u32 = 1024 * 1024;
 /// What is handed over of one reply before the viewer has taken any.
 pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 64 * 1024;
 
+/// Frames that wait for each other, so that small replies leave together.
+pub const HTTP2_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Pieces from this size on are written from where they lie.
+pub const HTTP2_COPY_BYTES_MAX: usize = 8 * 1024;
+
 /// Streams that were broken off and are remembered, so that what still comes of them is no error.
 pub const HTTP2_RESET_STREAMS_KEPT: usize = 32;
 

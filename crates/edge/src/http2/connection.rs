@@ -29,7 +29,8 @@ where
     let streams = Streams::new(front);
     let timeouts = streams.timeouts;
     let io = Io::new(stream);
-    let (stream, way_out) = Watched::new(io.clone());
+    let worker = Rc::clone(&streams.front.worker);
+    let (stream, way_out) = Watched::new(io.clone(), worker);
     let mut idle = Watchdog::new(streams.timeouts.head);
     let handshake = {
         let mut handshake = pin!(bounds().handshake(stream));
@@ -38,9 +39,12 @@ where
                 return Poll::Ready(None);
             }
             open.wait(cx);
-            match handshake.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(result.ok()),
-                Poll::Pending => idle.poll_expired(cx).map(|()| None),
+            let shaken = handshake.as_mut().poll(cx);
+            let flushed = way_out.poll_flush(cx, &mut io.clone());
+            match (shaken, flushed) {
+                (_, Poll::Ready(Err(_))) => Poll::Ready(None),
+                (Poll::Ready(result), _) => Poll::Ready(result.ok()),
+                (Poll::Pending, _) => idle.poll_expired(cx).map(|()| None),
             }
         })
         .await
@@ -49,6 +53,7 @@ where
     idle.arm(streams.timeouts.keep_alive);
     let mut serving = Serving {
         h2,
+        io: io.clone(),
         way_out,
         taken_before: 0,
         stalled: None,
@@ -137,7 +142,8 @@ enum End {
 }
 
 struct Serving<S> {
-    h2: Connection<Watched<Io<S>>, Bytes>,
+    h2: Connection<Watched<S>, Bytes>,
+    io: Io<S>,
     way_out: Rc<WayOut>,
     /// What the way out had taken when it was looked at.
     taken_before: u64,
@@ -169,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
                         return Poll::Ready(None);
                     }
                     // What is to be told to the viewer leaves by polling again.
-                    Poll::Pending => match self.poll_end(cx) {
+                    Poll::Pending => match self.poll_out(cx) {
                         Poll::Ready(End::InOrder) => {}
                         Poll::Ready(End::Abandoned) => {
                             return Poll::Ready(Some(End::Abandoned));
@@ -180,6 +186,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
             }
         })
         .await
+    }
+
+    /// Writes what has come together, and looks whether the connection is to end.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        match self.way_out.poll_flush(cx, &mut self.io) {
+            Poll::Ready(Err(_)) => Poll::Ready(End::Abandoned),
+            _ => self.poll_end(cx),
+        }
     }
 
     /// Ready when the connection is to end: in good order, which begins by polling it again, or at

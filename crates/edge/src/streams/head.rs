@@ -47,8 +47,12 @@ pub fn read_head(
     let host = host(parts)?;
     let mut room = Room::new(method.len() + target.len() + "  HTTP/1.1\r\n\r\n".len());
     room.take("Host", host)?;
+    let mut crumbs = 0;
     for (name, value) in &parts.headers {
         room.take(name.as_str(), value.as_bytes())?;
+        crumbs += usize::from(*name == header::COOKIE);
+        // All of them together are one field.
+        room.fields -= usize::from(*name == header::COOKIE && crumbs > 1);
     }
     into.start(method.as_bytes(), target, version);
     into.push(b"Host", host);
@@ -188,5 +192,60 @@ fn length(head: &RequestHead) -> Result<Option<u64>, RequestError> {
             None => Err(RequestError::AmbiguousLength),
         },
         _ => Err(RequestError::AmbiguousLength),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+    use message::http1::{Parsed, parse_request};
+
+    fn read(request: http::request::Builder) -> (Result<StreamHead, RequestError>, RequestHead) {
+        let parts = request.body(()).expect("a request").into_parts().0;
+        let mut head = RequestHead::default();
+        let result = read_head(&parts, None, Version::Http2, true, &mut head);
+        (result, head)
+    }
+
+    #[test]
+    fn no_byte_of_a_target_is_taken_that_http1_does_not_take() {
+        let mut taken = 0;
+        for byte in 0..=u8::MAX {
+            let uri = [b"https://site.test/a", &[byte][..], b"z"].concat();
+            let Ok(uri) = http::Uri::try_from(uri) else {
+                continue;
+            };
+            let (result, head) = read(Request::builder().uri(uri));
+            if result.is_err() {
+                continue;
+            }
+            let wire = [
+                b"GET ",
+                head.target(),
+                b" HTTP/1.1\r\nHost: site.test\r\n\r\n",
+            ]
+            .concat();
+            let parsed = parse_request(&wire, &mut RequestHead::default());
+            assert!(
+                matches!(parsed, Ok(Parsed::Complete { .. })),
+                "byte {byte:#x}: {parsed:?}"
+            );
+            taken += 1;
+        }
+        assert!(taken > 70, "{taken}");
+    }
+
+    #[test]
+    fn crumbs_of_cookies_are_one_field_however_many_they_are() {
+        let mut request = Request::builder().uri("https://site.test/");
+        for crumb in 0..300 {
+            request = request.header("cookie", format!("c{crumb}=1"));
+        }
+        let (result, head) = read(request);
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(head.fields_count(), 2);
+        let cookie = head.known(Known::Cookie).unwrap();
+        assert!(cookie.starts_with(b"c0=1; c1=1; ") && cookie.ends_with(b"; c299=1"));
     }
 }

@@ -102,7 +102,7 @@ fn malformed_heads_are_refused_one_by_one() {
         (with(":unknown", "1"), Ended(PROTOCOL_ERROR)),
         (without(":method"), Reset(PROTOCOL_ERROR)),
         (without(":scheme"), Reset(PROTOCOL_ERROR)),
-        (without(":path"), Answered(400)),
+        (without(":path"), Reset(PROTOCOL_ERROR)),
         (instead(":path", ""), Reset(PROTOCOL_ERROR)),
         (instead(":path", "no-path"), Answered(400)),
         (instead(":path", "*"), Answered(400)),
