@@ -355,9 +355,9 @@ impl Control {
         Err(ApiError::common("SignatureDoesNotMatch", 403, message))
     }
 
-    /// A call of CloudFront's, Route 53's or ACM's, by the origin's event source, without a request around
-    /// it: its input and its output are the JSON that the AWS CLI takes and prints. Permission is
-    /// not asked.
+    /// A call of CloudFront's, Route 53's or ACM's, by the origin's event source, without a request
+    /// around it: its input and its output are the JSON that the AWS CLI takes and prints.
+    /// Permission is not asked.
     pub async fn invoke(
         &self,
         operation: &str,
