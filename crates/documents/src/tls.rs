@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Edges watch all of it with what else is CloudFront's, so that a distribution and its certificate
-//! come to them in the order in which they were written. Private keys are sealed (crate `secrets`), for the purpose
-//! that [`sealing_purpose`] says.
+//! come to them in the order in which they were written. Private keys are sealed (crate `secrets`),
+//! for the purpose that [`sealing_purpose`] says.
 
 use serde::{Deserialize, Serialize};
 

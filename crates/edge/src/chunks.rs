@@ -14,9 +14,10 @@ use cache::range::{ByteRange, ContentRange, chunk_span, chunks_of};
 use message::Fields;
 use origin::OriginBody;
 
+use crate::ask::ask;
 use crate::directory::Served;
 use crate::exchange::{Exchange, Snapshot};
-use crate::fetch::{self, Landing};
+use crate::fetch::Landing;
 use crate::forward::Conditions;
 use crate::respond::{RANGES, validators};
 use crate::stream::BrokenOff;
@@ -219,7 +220,7 @@ impl Source {
             if_range: strong.or(last_modified),
         };
         let exchange = self.snapshot.exchange();
-        let answer = fetch::ask(&self.worker, &exchange, &conditions).await;
+        let answer = ask(&self.worker, &exchange, &conditions).await;
         let Ok(response) = answer else { return };
         if response.head.status >= 500 {
             // The origin's trouble of the moment; what is stored is not to blame.

@@ -12,10 +12,11 @@ use cache::object::{Meta, Object, ObjectFlags, ObjectKind};
 use cache::range::{ByteRange, ContentRange, RangeSet, RangeSpec};
 use message::{Fields, Known, Method};
 use origin::{FetchError, OriginResponse, RequestBody};
+
 use telemetry::access_log::ResultType;
-use telemetry::metrics::OriginErrorKind;
 
 use crate::arriving::Arriving;
+use crate::ask::{ask, ask_with};
 use crate::chunks;
 use crate::compress::{self, Compressor};
 use crate::exchange::Exchange;
@@ -26,7 +27,6 @@ use crate::lookup::{Lookup, lookup, state_of, variant_material};
 use crate::prepare;
 use crate::reply::{Body, Failure, Reply};
 use crate::respond::{self, GENERATED, RANGES, WEAKENED, validators};
-use crate::site::Target;
 use crate::storing::{
     coding_for, flags_of, has_range_validator, judge, set_lifetime, store_key, tags_of, varies_on,
     with_pause,
@@ -781,111 +781,4 @@ pub(crate) fn revalidate_in_background(
             while let Some(Ok(_)) = stream.next().await {}
         }
     });
-}
-
-/// Asks the origin, or the members of the group one after the other.
-pub(crate) async fn ask(
-    worker: &Worker,
-    exchange: &Exchange<'_>,
-    conditions: &Conditions,
-) -> Result<OriginResponse, FetchError> {
-    ask_with(worker, exchange, conditions, RequestBody::Empty, false).await
-}
-
-async fn ask_with(
-    worker: &Worker,
-    exchange: &Exchange<'_>,
-    conditions: &Conditions,
-    body: RequestBody,
-    upgrade: bool,
-) -> Result<OriginResponse, FetchError> {
-    let site = &exchange.served.site;
-    let counters = worker.counters(exchange.served);
-    counters.origin_fetches.increment();
-    let answer = match &exchange.behavior().target {
-        Target::Origin(index) => {
-            let origin = &site.origins[*index];
-            let request = exchange.compose(worker, origin, conditions, body, upgrade);
-            worker.origins.fetch(&origin.spec, request).await
-        }
-        Target::Group { members, failover } => {
-            let mut body = Some(body);
-            let mut members = without_failing(worker, exchange, members);
-            if exchange.is_grpc() {
-                // Calls do not fail over (spec §5.7).
-                members = &members[..1];
-            }
-            let specs: Vec<_> = members
-                .iter()
-                .map(|index| &site.origins[*index].spec)
-                .collect();
-            let compose = |member: usize| {
-                let origin = &site.origins[members[member]];
-                // Only requests without a body are sent a second time.
-                let body = body.take().unwrap_or(RequestBody::Empty);
-                exchange.compose(worker, origin, conditions, body, upgrade)
-            };
-            // In a box, so that the usual fetch has room for one origin only.
-            let group = origin::group::fetch_group(&worker.origins, failover, &specs, compose);
-            let answer = Box::pin(group).await;
-            answer.result
-        }
-    };
-    match &answer {
-        Ok(response) => {
-            counters
-                .origin_first_byte
-                .record(response.timing.first_byte_us);
-            counters
-                .bytes_from_origin
-                .add(response.body.length().unwrap_or(0));
-            if response.head.status >= 500 {
-                counters.count_origin_error(OriginErrorKind::Status5xx);
-            }
-        }
-        Err(error) => {
-            if let Some(kind) = error_kind(*error) {
-                counters.count_origin_error(kind);
-            }
-            tracing::debug!(distribution = %site.id, %error, "origin fetch failed");
-        }
-    }
-    answer
-}
-
-/// The members of a group from the one on that is to be asked first.
-fn without_failing<'m>(
-    worker: &Worker,
-    exchange: &Exchange<'_>,
-    members: &'m [usize],
-) -> &'m [usize] {
-    let site = &exchange.served.site;
-    let first = worker.shared.origin_health.first(
-        exchange.request.method,
-        members.iter().map(|index| &site.origins[*index]),
-        exchange.viewer.is_https(),
-    );
-    if first > 0 {
-        let origin = &site.origins[members[0]].spec.id;
-        tracing::debug!(distribution = %site.id, %origin, "its health check fails: not asked");
-    }
-    &members[first..]
-}
-
-fn error_kind(error: FetchError) -> Option<OriginErrorKind> {
-    Some(match error {
-        FetchError::Dns(_) => OriginErrorKind::Dns,
-        FetchError::Connect(_) | FetchError::NoHttp2 => OriginErrorKind::Connect,
-        FetchError::ConnectTimeout => OriginErrorKind::ConnectTimeout,
-        FetchError::Tls(_) => OriginErrorKind::Tls,
-        FetchError::WriteTimeout => OriginErrorKind::Write,
-        FetchError::ReadTimeout => OriginErrorKind::ReadTimeout,
-        FetchError::CompletionTimeout => OriginErrorKind::CompletionTimeout,
-        FetchError::Closed | FetchError::Reset(_) | FetchError::Incomplete => OriginErrorKind::Read,
-        FetchError::InvalidResponse => OriginErrorKind::InvalidResponse,
-        FetchError::HeadTooBig => OriginErrorKind::HeaderTooBig,
-        FetchError::ViewerBody(_) | FetchError::InvalidRequest | FetchError::TooManyConnections => {
-            return None;
-        }
-    })
 }

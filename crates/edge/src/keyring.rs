@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use documents::tls::{self as form, AlpnChallenge, HttpChallenge, Material, TrustBundle};
 use documents::{Refusal, decode};
+use origin::ClientIdentity;
 use rustls::ServerConfig;
 use secrets::Secrets;
 use store::{Document, Event};
@@ -88,6 +89,15 @@ impl Keyring {
     /// The answers to challenges.
     pub fn challenges(&self) -> &Challenges {
         &self.challenges
+    }
+
+    /// The certificates as they are shown to origins that ask who we are.
+    pub fn client_identities(&self) -> HashMap<String, ClientIdentity> {
+        let each = self.identities.iter().map(|(id, identity)| {
+            let certified = Arc::clone(identity.certified_key());
+            (id.clone(), ClientIdentity::of(id, certified))
+        });
+        each.collect()
     }
 
     /// Takes up a change. What cannot be used is passed over, and whatever had its key before

@@ -10,6 +10,7 @@
 
 pub mod accept_encoding;
 mod arriving;
+mod ask;
 pub mod check;
 mod chunks;
 mod clients;

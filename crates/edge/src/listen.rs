@@ -141,8 +141,21 @@ async fn handshake(
     let negotiated = Negotiated::of(stream.get_ref().1)?;
     handshakes.count(&negotiated);
     let host = host?;
+    if !is_still_welcome(&worker, &host, &negotiated) {
+        return None;
+    }
     let viewer = Viewer::over_tls(peer, negotiated);
     Some((Front::new(worker, viewer, Some(host)), stream))
+}
+
+/// Whether a viewer whose session was resumed would still be let in: since its certificate was
+/// looked at, it may have expired.
+fn is_still_welcome(worker: &Worker, host: &tls::Host, negotiated: &Negotiated) -> bool {
+    let shown = negotiated.viewer_certificate.as_ref();
+    match (&host.client_auth, shown.filter(|_| negotiated.resumed)) {
+        (Some(asked), Some(shown)) => asked.still_holds(shown, worker.now_ms() / 1_000),
+        _ => true,
+    }
 }
 
 /// The handshake itself. No host means that a challenge was answered, and that was all.

@@ -276,6 +276,7 @@ fn shared(
         hosts: Arc::new(ArcSwap::from_pointee(Hosts::default())),
         challenges: Default::default(),
         handshakes: Default::default(),
+        client_identities: Default::default(),
         store: Objects::new(RamStore::new(
             config.cache_bytes,
             cache::limits::RAM_SHARDS_MAX,

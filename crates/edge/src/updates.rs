@@ -165,6 +165,8 @@ impl Updates {
         }
         let challenges = keyring.challenges().clone();
         self.shared.challenges.store(Arc::new(challenges));
+        let identities = keyring.client_identities();
+        self.shared.client_identities.store(Arc::new(identities));
         self.present(&mut keyring, &served);
     }
 

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -7,7 +8,7 @@ use cache::flight::FlightTable;
 use cache::key::{CacheKey, KeyHasher};
 use geo::Geo;
 use message::Fields;
-use origin::Client;
+use origin::{Client, ClientIdentity};
 use telemetry::access_log::{AccessLog, LogHandle};
 use telemetry::metrics::{Registry, Rejections, SiteCounters};
 use tls::{Hosts, Negotiated};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     /// Answers to certificate authorities.
     pub challenges: ArcSwap<Challenges>,
     pub handshakes: Handshakes,
+    /// What origins are shown who ask who we are, by the certificate's id.
+    pub client_identities: ArcSwap<HashMap<String, ClientIdentity>>,
     pub store: Objects,
     pub hasher: KeyHasher,
     pub flights: Arc<FlightTable<Landing>>,

@@ -36,12 +36,16 @@ impl ClientIdentity {
         let provider = aws_lc_rs::default_provider();
         let certified =
             CertifiedKey::from_der(chain, key, &provider).map_err(ClientIdentityError)?;
-        let certified = Arc::new(certified);
-        Ok(ClientIdentity(Arc::new(Inner {
+        Ok(ClientIdentity::of(id, Arc::new(certified)))
+    }
+
+    /// The same, of what has been read already.
+    pub fn of(id: &str, certified: Arc<CertifiedKey>) -> ClientIdentity {
+        ClientIdentity(Arc::new(Inner {
             id: id.to_owned(),
             resolver: Arc::new(SingleCertAndKey::from(Arc::clone(&certified))),
             certified,
-        })))
+        }))
     }
 
     /// The name that it was given.

@@ -95,15 +95,6 @@ fn origin(index: usize, origin: &cf::Origin, warnings: &mut Warnings) {
         let consequence = "DomainName is asked like any other origin, on ports 80 and 443";
         unserved(warnings, at("VpcOriginConfig"), consequence);
     }
-    let custom = origin.custom_origin_config.as_ref();
-    if custom.is_some_and(|custom| custom.origin_mtls_config.is_some()) {
-        let consequence = "no client certificate is presented to the origin";
-        unserved(
-            warnings,
-            at("CustomOriginConfig.OriginMtlsConfig"),
-            consequence,
-        );
-    }
 }
 
 /// What concerns the way to viewers.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cache::freshness::TtlBounds;
 use documents::distribution::{RESERVED_ORIGIN_FIELDS, as_behavior};
+use documents::tls::certificate_id;
 use message::{Method, MethodSet};
 use origin::group::FailoverRule;
 use origin::{AddressFamily, OriginSpec, TlsVersion};
@@ -189,6 +190,7 @@ impl Compiler<'_> {
             let message = format!("'{path_prefix}' must start with '/' and not end with one");
             self.error(at("OriginPath"), message);
         }
+        let custom = origin.custom_origin_config.as_ref();
         let host = origin.domain_name.to_ascii_lowercase();
         let is_host = !host.is_empty()
             && host
@@ -214,6 +216,9 @@ impl Compiler<'_> {
                 host_field(spec.https_port, 443),
             ],
             custom_fields: self.custom_fields(index, origin),
+            client_certificate: custom
+                .and_then(|custom| custom.origin_mtls_config.as_ref())
+                .and_then(|mtls| certificate_id(&mtls.client_certificate_arn)),
             is_s3: origin.s3_origin_config.is_some(),
             spec,
         }
@@ -446,7 +451,10 @@ impl Compiler<'_> {
             ttl: rules.ttl,
             caching_disabled: rules.caching_disabled,
             compress: behavior.compress.unwrap_or(false),
-            grpc: behavior.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled),
+            grpc: behavior
+                .grpc_config
+                .as_ref()
+                .is_some_and(|grpc| grpc.enabled),
             response_headers,
             requires_signature: signers || groups,
             names: self.names(behavior),

@@ -72,6 +72,8 @@ pub struct Origin {
     pub host_fields: [String; 2],
     /// Fields that replace any of their name.
     pub custom_fields: Vec<(String, String)>,
+    /// Id of the certificate that is shown to it, `<region>/<uuid>` (`OriginMtlsConfig`).
+    pub client_certificate: Option<String>,
     /// Whether it is an S3 bucket (some answers are read differently).
     pub is_s3: bool,
 }
