@@ -110,7 +110,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         while left > 0 {
             let read = poll_fn(|cx| {
                 if !is_shut {
-                    is_shut = Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx).is_ready();
+                    is_shut = Pin::new(&mut *self.0.borrow_mut())
+                        .poll_shutdown(cx)
+                        .is_ready();
                 }
                 match self.poll_read(cx, &mut buffer) {
                     Poll::Pending if watchdog.poll_expired(cx).is_ready() => Poll::Ready(Ok(0)),
