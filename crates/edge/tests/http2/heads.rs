@@ -79,6 +79,7 @@ fn malformed_heads_are_refused_one_by_one() {
         }
         fields
     };
+    let mut others = Vec::new();
     for (fields, want) in [
         // §8.2: names are in lower case, and nothing starts a line. The library takes what can be
         // no field for an error of the connection, as it may (§5.4).
@@ -104,11 +105,11 @@ fn malformed_heads_are_refused_one_by_one() {
         (without(":scheme"), Reset(PROTOCOL_ERROR)),
         (without(":path"), Reset(PROTOCOL_ERROR)),
         (instead(":path", ""), Reset(PROTOCOL_ERROR)),
-        (instead(":path", "no-path"), Answered(400)),
+        (instead(":path", "no-path"), Reset(PROTOCOL_ERROR)),
         (instead(":path", "*"), Answered(400)),
         (instead(":path", "/a b"), Reset(PROTOCOL_ERROR)),
         (instead(":scheme", "ftp"), Answered(400)),
-        (instead(":method", "G T"), Reset(PROTOCOL_ERROR)),
+        (instead(":method", "G T"), Ended(PROTOCOL_ERROR)),
         // §8.3.1: one host.
         (without(":authority"), Answered(400)),
         (instead(":authority", "user@site.test"), Answered(400)),
@@ -137,8 +138,12 @@ fn malformed_heads_are_refused_one_by_one() {
         ),
     ] {
         let frame = Frame::head(1, END_STREAM, &fields);
-        assert_eq!(outcome(&world, &frame), want, "{fields:?}");
+        let outcome = outcome(&world, &frame);
+        if outcome != want {
+            others.push((fields, outcome, want));
+        }
     }
+    assert!(others.is_empty(), "{others:#?}");
     // Only the good ones were anybody's business.
     assert_eq!(origin.count(), 1);
 }
