@@ -46,6 +46,7 @@ use shapes::cloudfront::{
 };
 use store::Store;
 
+pub use acm::upkeep::{CertificateUpkeep, Cnames, SystemCnames};
 pub use call::Origin;
 pub use coverage::markdown as coverage_markdown;
 pub use error::ApiError;
@@ -64,9 +65,9 @@ pub struct ControlConfig {
     pub is_control: bool,
     /// Seals private keys, and gives what all nodes must have alike: the installation's key.
     pub secrets: Arc<Secrets>,
-    /// The directory of the ACME server that certificates are asked of, an `https` URL; without
-    /// one the local authority issues them.
-    pub acme: Option<String>,
+    /// The ACME server that certificates are asked of; without one the local authority issues
+    /// them.
+    pub acme: Option<acme::Server>,
     /// Whether a certificate waits until the names that it is asked for are validated.
     pub validate_certificates: bool,
     /// A directory with a directory of each bucket, which objects are files of: there the bundles

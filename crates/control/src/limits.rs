@@ -142,6 +142,75 @@ pub const TRUST_STORES_MAX: usize = 1_000;
 /// Idempotency tokens of requests for certificates that are forgotten at once.
 pub const TOKENS_SWEPT_AT_ONCE: usize = 50;
 
+/// How long a certificate waits for its names to be validated: 72 hours, as ACM does.
+pub const VALIDATION_MS: u64 = 72 * 3_600_000;
+
+/// Names that are looked for in hosted zones at once, each second; the others come to their turn.
+pub const VALIDATIONS_AT_ONCE: usize = 240;
+
+/// Certificates whose names are looked up outside at a time.
+pub const LOOKUPS_AT_ONCE: usize = 16;
+
+/// CNAME records that are followed from the name that validates another.
+pub const CNAME_CHAIN_MAX: usize = 5;
+
+/// How long looking one name up may take.
+pub const LOOKUP_MS_MAX: u64 = 10_000;
+
+/// Names are looked up again after this long, and twice as long after each further time,
+pub const LOOKUP_AGAIN_MS: u64 = 5_000;
+
+/// but after this long at the latest.
+pub const LOOKUP_AGAIN_MS_MAX: u64 = 60_000;
+
+/// Certificates that one node issues, orders or asks about at a time.
+pub const CERTIFICATES_AT_ONCE: usize = 6;
+
+/// Orders of all nodes at a time,
+pub const ORDERS_AT_ONCE: usize = 4;
+
+/// and that are started in a minute.
+pub const ORDERS_PER_MINUTE_MAX: u32 = 10;
+
+/// While the ACME server is away, an order is tried after this long, and twice as long after each
+/// further failure,
+pub const ORDER_PAUSE_MS_MIN: u64 = 15_000;
+
+/// but after this long at the latest.
+pub const ORDER_PAUSE_MS_MAX: u64 = 900_000;
+
+/// How long an order may take.
+pub const ORDER_SECS_MAX: u64 = 300;
+
+/// Proofs that were left behind go after this long.
+pub const CHALLENGE_MS: u64 = 1_800_000;
+
+/// How long a proof waits for all nodes to show it, before the ACME server is told all the same.
+pub const CHALLENGE_SHOWN_MS_MAX: u64 = 10_000;
+
+/// Longest token of a proof; it is part of a key.
+pub const CHALLENGE_TOKEN_BYTES_MAX: usize = 256;
+
+/// Values of a batch that lost against others are put together anew so often.
+pub const CHALLENGE_ATTEMPTS_MAX: usize = 10;
+
+/// Lease of what a node works on.
+pub const WORK_LEASE_SECS: u32 = 15;
+
+/// Asking a responder may take so long.
+pub const OCSP_MS_MAX: u64 = 10_000;
+
+/// A responder that gave no good answer is asked again after this long.
+pub const OCSP_AGAIN_MS: u64 = 3_600_000;
+
+/// An ACME server is asked so often at most when a certificate is to be renewed.
+pub const WINDOW_AGAIN_MS_MIN: u64 = 6 * 3_600_000;
+
+/// Who is served with which certificate is looked at this often.
+pub const USES_AGAIN_MS: u64 = 60_000;
+
+const _: () = assert!(VALIDATIONS_AT_ONCE.is_multiple_of(store::limits::GET_KEYS_MAX));
+const _: () = assert!(ORDER_SECS_MAX * 1_000 < CHALLENGE_MS);
 const _: () = assert!(2 * CHAIN_BYTES_MAX <= store::limits::VALUE_BYTES_MAX);
 const _: () = assert!(TOKENS_SWEPT_AT_ONCE + 10 < store::limits::TXN_OPERATIONS_COMMON);
 

@@ -7,6 +7,8 @@
 //! acm/authority                            Authority: the local one
 //! acm/acme-account                         AcmeAccount
 //! acm/configuration                        AccountConfiguration
+//! acm/pace                                 how many orders were started, for the upkeep alone
+//! acm/challenge/<zone>/<name> <value>      a proof that is in a zone: until when, in milliseconds
 //! claims/acm-token/<region>/<token>/<hour> the id of the certificate that was asked for with it
 //! ```
 
@@ -22,6 +24,10 @@ pub const AUTHORITY: &str = "acm/authority";
 pub const ACME_ACCOUNT: &str = "acm/acme-account";
 /// What `PutAccountConfiguration` says.
 pub const CONFIGURATION: &str = "acm/configuration";
+/// How many orders were started.
+pub const PACE: &str = "acm/pace";
+/// Proofs that are in hosted zones.
+pub const CHALLENGES: &str = "acm/challenge/";
 
 /// Key of a certificate; its id is `<region>/<uuid>`.
 pub fn certificate(id: &str) -> String {

@@ -136,7 +136,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         allow_private_health_checks: true,
         is_control: settings.is_control(),
         secrets,
-        acme: settings.tls.acme.clone(),
+        acme: acme_server(&settings)?,
         validate_certificates: settings.tls.validate_certificates,
         buckets: Some(settings.tls.buckets.clone()),
     };
@@ -152,6 +152,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     ));
     if settings.is_control() {
         tokio::spawn(upkeep::keep_up(Arc::clone(&control)));
+        tokio::spawn(upkeep::keep_certificates(Arc::clone(&control)));
         tokio::spawn(upkeep::put_pops(store, settings.pops.clone()));
     }
     let answering = Api {
@@ -193,6 +194,34 @@ fn installation_key(settings: &Settings) -> Result<Arc<Secrets>, SettingError> {
         );
     }
     Ok(Arc::new(secrets))
+}
+
+/// The ACME server that issues certificates, if there is one.
+fn acme_server(settings: &Settings) -> Result<Option<acme::Server>, SettingError> {
+    let tls = &settings.tls;
+    let Some(directory_url) = tls.acme.clone() else {
+        return Ok(None);
+    };
+    let read = tls.acme_root.as_ref().map(|path| {
+        let bytes = fs::read(path).map_err(|error| error.to_string());
+        let certificates = bytes.and_then(|bytes| {
+            let read = certificates::chain::read(&bytes).map_err(|error| error.to_string())?;
+            match read.is_empty() {
+                true => Err("there is none in it".to_owned()),
+                false => Ok(bytes),
+            }
+        });
+        certificates.map_err(|error| {
+            let allowed = format!("a file of certificates in PEM form: {error}");
+            settings.error("acme_root", path.display(), allowed)
+        })
+    });
+    Ok(Some(acme::Server {
+        directory_url,
+        root_pem: read.transpose()?,
+        contact: tls.acme_contact.clone(),
+        eab: tls.acme_key.clone(),
+    }))
 }
 
 /// Makes the root key at the first start. A store that is away is not waited for: the key is made

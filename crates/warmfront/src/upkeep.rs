@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use control::Control;
+use control::{CertificateUpkeep, Control, SystemCnames};
 use documents::route53::{self, POPS, Pop};
 use documents::{decode, encode};
 use store::{Range, Store, StoreError, Txn};
@@ -19,6 +19,17 @@ pub async fn keep_up(control: Arc<Control>) {
     loop {
         ticks.tick().await;
         control.upkeep(now_ms()).await;
+    }
+}
+
+/// Looks after certificates, for ever.
+pub async fn keep_certificates(control: Arc<Control>) {
+    match SystemCnames::new() {
+        Ok(cnames) => {
+            let upkeep = CertificateUpkeep::new(control, Arc::new(cnames), now_ms);
+            upkeep.run().await;
+        }
+        Err(error) => tracing::error!(%error, "nobody looks after certificates: no resolver"),
     }
 }
 

@@ -25,6 +25,7 @@ mod request;
 mod search;
 mod tags;
 pub(crate) mod told;
+pub(crate) mod upkeep;
 pub(crate) mod uses;
 pub(crate) mod validation;
 
