@@ -13,7 +13,6 @@
 mod world;
 
 mod connections;
-mod cost;
 mod exchanges;
 mod grpc;
 mod hostile;
