@@ -1,7 +1,7 @@
 //! What the tests of this crate have in common: authorities made by rcgen, and OpenSSL's command
 //! line as a judge from outside.
 
-#![allow(dead_code)] // Each file of tests uses a part of it.
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
