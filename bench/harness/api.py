@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import json
 import re
 
 VERSION = "/2020-05-31"
@@ -27,36 +28,53 @@ class Api:
 
     def call(self, method, path, body=b"", headers=None):
         """Status, headers and body of the answer; `path` may have a query in canonical order."""
+        return self._call("cloudfront", method, VERSION + path, body, headers)
+
+    def acm(self, operation, **parameters):
+        """An operation of Certificate Manager, which must succeed."""
+        headers = {"Content-Type": "application/x-amz-json-1.1",
+                   "X-Amz-Target": f"CertificateManager.{operation}"}
+        body = json.dumps(parameters).encode()
+        status, _, text = self._call("acm", "POST", "/", body, headers)
+        if status != 200:
+            raise RuntimeError(f"{operation}: {status} {text[:500]}")
+        return json.loads(text or "{}")
+
+    def _call(self, service, method, path, body, headers):
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp = now.strftime("%Y%m%dT%H%M%SZ")
         path, _, query = path.partition("?")
-        signed = f"host:{self.host}\nx-amz-date:{stamp}\n"
+        signed = {"host": self.host, "x-amz-date": stamp}
+        signed |= {name.lower(): value for name, value in (headers or {}).items()
+                   if name.startswith("X-Amz-")}
+        names = ";".join(signed)
         canonical = "\n".join([
-            method, VERSION + path, query, signed, "host;x-amz-date",
+            method, path, query, "".join(f"{name}:{signed[name]}\n" for name in signed), names,
             hashlib.sha256(body).hexdigest(),
         ])
-        scope = f"{stamp[:8]}/us-east-1/cloudfront/aws4_request"
+        scope = f"{stamp[:8]}/us-east-1/{service}/aws4_request"
         text = "\n".join([
             "AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest(),
         ])
-        signature = hmac.new(self._key(stamp[:8]), text.encode(), hashlib.sha256).hexdigest()
+        key = self._key(stamp[:8], service)
+        signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
         fields = {
             "Host": self.host, "X-Amz-Date": stamp,
             "Authorization": f"AWS4-HMAC-SHA256 Credential={self.key}/{scope}, "
-                             f"SignedHeaders=host;x-amz-date, Signature={signature}",
+                             f"SignedHeaders={names}, Signature={signature}",
             **(headers or {}),
         }
-        target = VERSION + path + ("?" + query if query else "")
+        target = path + ("?" + query if query else "")
         self.connection.request(method, target, body, fields)
         answer = self.connection.getresponse()
         return answer.status, answer.headers, answer.read().decode()
 
-    def _key(self, date):
-        if self.derived[0] != date:
+    def _key(self, date, service):
+        if self.derived[0] != (date, service):
             key = ("AWS4" + self.secret).encode()
-            for part in (date, "us-east-1", "cloudfront", "aws4_request"):
+            for part in (date, "us-east-1", service, "aws4_request"):
                 key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-            self.derived = (date, key)
+            self.derived = ((date, service), key)
         return self.derived[1]
 
     def must(self, method, path, body=b"", headers=None):
@@ -66,10 +84,16 @@ class Api:
         return headers, text
 
 
-def distribution(reference, origin_port, policy="allow-all", alias=""):
+def distribution(reference, origin_port, policy="allow-all", alias="", certificate=""):
     """A config with what the API requires."""
     aliases = f"<Quantity>1</Quantity><Items><CNAME>{alias}</CNAME></Items>" if alias else \
         "<Quantity>0</Quantity>"
+    shown = "<CloudFrontDefaultCertificate>true</CloudFrontDefaultCertificate>"
+    if certificate:
+        shown = (f"<ACMCertificateArn>{certificate}</ACMCertificateArn>"
+                 "<SSLSupportMethod>sni-only</SSLSupportMethod>"
+                 "<MinimumProtocolVersion>TLSv1.2_2021</MinimumProtocolVersion>")
+    version = "http2and3" if certificate else "http2"
     return f"""<DistributionConfig xmlns="{NAMESPACE}">
 <CallerReference>{reference}</CallerReference><Aliases>{aliases}</Aliases>
 <DefaultRootObject></DefaultRootObject>
@@ -82,9 +106,9 @@ def distribution(reference, origin_port, policy="allow-all", alias=""):
 <CustomErrorResponses><Quantity>0</Quantity></CustomErrorResponses><Comment></Comment>
 <Logging><Enabled>false</Enabled><IncludeCookies>false</IncludeCookies><Bucket></Bucket>
 <Prefix></Prefix></Logging><PriceClass>PriceClass_All</PriceClass><Enabled>true</Enabled>
-<ViewerCertificate><CloudFrontDefaultCertificate>true</CloudFrontDefaultCertificate></ViewerCertificate>
+<ViewerCertificate>{shown}</ViewerCertificate>
 <Restrictions><GeoRestriction><RestrictionType>none</RestrictionType><Quantity>0</Quantity>
-</GeoRestriction></Restrictions><WebACLId></WebACLId><HttpVersion>http2</HttpVersion>
+</GeoRestriction></Restrictions><WebACLId></WebACLId><HttpVersion>{version}</HttpVersion>
 <IsIPV6Enabled>false</IsIPV6Enabled></DistributionConfig>""".encode()
 
 

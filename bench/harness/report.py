@@ -36,6 +36,10 @@ def versions(root):
         "nginx": _first(r"nginx/([\d.]+)", _output("nginx", "-v")),
         "Varnish": _first(r"varnish-([\d.]+)", _output("varnishd", "-V")),
         "Traffic Server": _first(r"Traffic Server ([\d.]+)", _output("traffic_server", "-V")),
+        "HAProxy": _first(r"version ([\d.]+)", _output("haproxy", "-v")),
+        "hitch": _first(r"hitch ([\d.]+)", _output("hitch", "--version")),
+        "h2load": _first(r"nghttp2/([\d.]+)", _output("h2load", "--version")),
+        "OpenSSL": _first(r"OpenSSL ([\d.]+)", _output("openssl", "version")),
         "rustc": _first(r"rustc ([\d.]+)", _output("rustc", "-V")),
     }
 
@@ -43,8 +47,9 @@ def versions(root):
 def render(results):
     parts = [_head(results), _bars(results)]
     for name, rows in results["rates"].items():
-        parts.append(_rate(results["titles"][name], name, rows))
-    parts += [_idle(results), _burst(results), _million(results), _trace(results)]
+        parts.append(_rate(results["titles"][name], results["units"][name], rows))
+    parts += [_protocols(results["rates"]), _aes(results), _idle(results), _burst(results),
+              _million(results), _trace(results)]
     parts.append(_notes(results))
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
@@ -85,24 +90,30 @@ def _rate_bars(rates):
         ("hit-1k", "nginx", "1 KiB hit: CPU per request", 0.70),
         ("hit-1k", "loop", "1 KiB hit: CPU per request", 2.0),
         ("miss-1k", "nginx", "miss, proxied: CPU per request", 1.3),
+        ("tls-1k", "nginx", "1 KiB hit by TLS 1.3: CPU per request", 0.60),
+        ("h2-1k", "nginx", "1 KiB hit by HTTP/2: CPU per request", 0.75),
     ]
     for name, peer, what, allowed in at_most:
         if (ratio := against(name, peer)) is not None:
             yield (f"{what}, to {rates[name][peer]['label']}", f"≤ {allowed:.2f} ×",
                    f"{ratio:.2f} ×", ratio <= allowed)
     at_least = [
-        ("hit-64k", "varnish", "64 KiB hit: requests per CPU second"),
-        ("hit-64k", "trafficserver", "64 KiB hit: requests per CPU second"),
-        ("hit-10m", "varnish", "10 MiB hit: bytes per CPU second"),
+        ("hit-64k", "varnish", "64 KiB hit: requests per CPU second", 1.0),
+        ("hit-64k", "trafficserver", "64 KiB hit: requests per CPU second", 1.0),
+        ("hit-10m", "varnish", "10 MiB hit: bytes per CPU second", 1.0),
+        ("tls-handshake", "nginx", "full handshakes per CPU second", 1.5),
+        ("tls-resumed", "nginx", "resumed handshakes per CPU second", 1.0),
+        ("tls-10m", "nginx", "10 MiB hit by TLS: bytes per CPU second", 1.0),
+        ("tls-10m", "hitch", "10 MiB hit by TLS: bytes per CPU second", 1.0),
     ]
-    for name, peer, what in at_least:
+    for name, peer, what, allowed in at_least:
         if (ratio := against(name, peer)) is not None:
             measured = f"{1 / ratio:.2f} ×"
-            if peer == "varnish":
+            if peer in ("varnish", "hitch"):
                 proper = against(name, peer, "cpu_us_proper")
                 measured += f" ({1 / proper:.2f} × without its log writer)"
             label = rates[name][peer]["label"]
-            yield f"{what}, to {label}", "≥ 1.00 ×", measured, ratio <= 1
+            yield f"{what}, to {label}", f"≥ {allowed:.2f} ×", measured, 1 / ratio >= allowed
 
 
 def _other_bars(results):
@@ -121,21 +132,21 @@ def _other_bars(results):
                f"{row['origin_requests']:,}", is_met)
 
 
-def _rate(title, name, rows):
+def _rate(title, unit, rows):
     if not rows:
         return ""
     nginx = rows.get("nginx", {}).get("cpu_us")
     loop = next((row["cpu_us"] for key, row in rows.items() if key.startswith("loop")), None)
     lines = [
         f"## {title}", "",
-        "| server | CPU µs / request | × nginx | × loop | requests / CPU s | GiB / CPU s "
-        "| requests / s | p50 µs | p99 µs | core busy |",
+        f"| server | CPU µs / {unit} | × nginx | × loop | {unit}s / CPU s | GiB / CPU s "
+        f"| {unit}s / s | p50 µs | p99 µs | core busy |",
         "| --- |" + " ---: |" * 9,
     ]
     for key, row in rows.items():
         lines.append(_rate_line(row["label"], row, row["cpu_us"], nginx, loop))
-        if key == "varnish":
-            lines.append(_rate_line("Varnish without its log writer", None,
+        if key in ("varnish", "hitch"):
+            lines.append(_rate_line(row["label"] + " without its log writer", None,
                                     row["cpu_us_proper"], nginx, loop))
     doubts = [f"- {row['label']}: {row['doubt']}." for row in rows.values() if row["doubt"]]
     spreads = [f"{row['label']} {min(row['cpu_us_all']):.1f}–{max(row['cpu_us_all']):.1f}"
@@ -151,9 +162,41 @@ def _rate_line(label, row, cpu_us, nginx, loop):
     rest = " | | | | |"
     if row:
         rest = (f" {row['bytes_per_cpu_sec'] / 2**30:.2f} | {row['requests_per_sec']:,.0f} "
-                f"| {row['p50_us']:,.0f} | {row['p99_us']:,.0f} | {row['cpu_busy']:.0%} |")
+                f"| {_whole(row['p50_us'])} | {_whole(row['p99_us'])} | {row['cpu_busy']:.0%} |")
     return (f"| {label} | {cpu_us:,.2f} | {ratio(nginx)} | {ratio(loop)} "
             f"| {1e6 / max(cpu_us, 1e-9):,.0f} |{rest}")
+
+
+def _whole(figure):
+    return "–" if figure is None else f"{figure:,.0f}"
+
+
+def _protocols(rates):
+    """The protocols of one server against each other; there is no bar."""
+    pairs = [("h3-1k", "h2-1k"), ("h3-10m", "h2-10m"), ("h2-10m", "tls-10m")]
+    lines = []
+    for name, base in pairs:
+        ours, other = (rates.get(one, {}).get("warmfront") for one in (name, base))
+        if ours and other:
+            lines.append(f"| {name} | {base} | {ours['cpu_us'] / other['cpu_us']:.2f} × |")
+    head = ["## Protocols against each other", "",
+            "| Warmfront's CPU per request | against | |", "| --- | --- | ---: |"]
+    return "\n".join(head + lines) if lines else ""
+
+
+def _aes(results):
+    if not (row := results.get("aes")):
+        return ""
+    lines = [f"## {results['titles']['aes']}", "",
+             "| what | GiB / CPU s |", "| --- | ---: |",
+             f"| rustls, records of 16 KiB sent nowhere | {row['rustls'] / 2**30:.2f} |",
+             f"| `openssl speed -evp aes-128-gcm -bytes 16384` | {row['openssl'] / 2**30:.2f} |"]
+    for name in ("tls-10m", "h2-10m", "h3-10m"):
+        if ours := results["rates"].get(name, {}).get("warmfront"):
+            rate = ours["bytes_per_cpu_sec"]
+            lines.append(f"| Warmfront, {name}: {rate / row['rustls']:.0%} of rustls "
+                         f"| {rate / 2**30:.2f} |")
+    return "\n".join(lines)
 
 
 def _idle(results):

@@ -18,6 +18,7 @@ class Server:
 
     name = "?"
     label = "?"
+    is_tls = False
 
     def __init__(self, setup):
         self.setup = setup
@@ -94,6 +95,9 @@ class Nginx(Server):
     # For small objects, one segment for head and body; for those larger than the loopback
     # interface's segments this would wait for the viewer's delayed acknowledgement.
     for_small = "tcp_nopush on;"
+    # What follows the address after `listen`, and what else the server has.
+    listens = ""
+    more = ""
 
     def launch(self):
         user = "user root;" if os.geteuid() == 0 else ""
@@ -127,7 +131,8 @@ http {{
     proxy_set_header Connection "";
     add_header X-Cache $upstream_cache_status;
     server {{
-        listen {self.address} backlog=16384;
+        listen {self.address} backlog=16384 {self.listens};
+        {self.more}
         proxy_cache objects;
         proxy_cache_lock on;
         proxy_cache_revalidate on;
@@ -154,6 +159,10 @@ class Varnish(Server):
     name = "varnish"
     label = "Varnish"
 
+    @property
+    def listens(self):
+        return self.address
+
     def launch(self):
         host, port = self.setup.origin_address.split(":")
         vcl = self.write("bench.vcl", f"""
@@ -168,12 +177,13 @@ sub vcl_deliver {{
 }}
 """)
         self.run([
-            "varnishd", "-F", "-j", "none", "-n", self.cache, "-a", self.address, "-f", vcl,
+            "varnishd", "-F", "-j", "none", "-n", self.cache, "-a", self.listens, "-f", vcl,
             "-s", f"malloc,{CACHE_SIZE}", "-T", "none",
             "-p", "thread_pools=1", "-p", "thread_pool_min=100", "-p", "thread_pool_max=1000",
             "-p", "listen_depth=16384", "-p", "timeout_idle=600",
         ])
-        processes.wait_for_port(self.port, self.running, self.log_path)
+        processes.wait_for_port(int(self.listens.split(":")[1].split(",")[0]), self.running,
+                                self.log_path)
         # Varnish itself writes its log to shared memory; this process brings it to a file.
         self.run(["varnishncsa", "-n", self.cache, "-w", f"{self.work}/access.log"])
 

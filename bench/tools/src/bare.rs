@@ -124,7 +124,8 @@ impl Connection {
     }
 }
 
-fn response(size_bytes: usize) -> Vec<u8> {
+/// The one answer, with a body of `size_bytes`.
+pub fn response(size_bytes: usize) -> Vec<u8> {
     let mut response = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
          Content-Length: {size_bytes}\r\n\r\n"

@@ -1,5 +1,7 @@
 //! Latencies in logarithmic buckets: 64 to each power of two, so a percentile is at most 1.6 % off.
 
+use std::time::Instant;
+
 const SUB_BITS: u32 = 6;
 const SUB_COUNT: u64 = 1 << SUB_BITS;
 
@@ -18,6 +20,11 @@ impl Histogram {
             total: 0,
             max_ns: 0,
         }
+    }
+
+    /// Counts what has passed since `begin`.
+    pub fn record_since(&mut self, begin: Instant) {
+        self.record(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Counts one duration.

@@ -2,13 +2,15 @@
 //! before it is complete, exact counts, and latencies from sending to the last byte.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::io::{self, ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
 use crate::http::{Finished, ResponseReader};
 use crate::sys::{Epoll, Events, connect};
+use crate::tls::{TlsClient, Transport, client_config};
 
 const EVENTS_MAX: usize = 512;
 const READ_BYTES: usize = 512 * 1024;
@@ -40,16 +42,23 @@ pub struct Plan {
     pub unique: u64,
     /// Count up through the paths instead of choosing at random.
     pub is_in_order: bool,
+    /// By TLS 1.3, with the name in `host`.
+    pub is_tls: bool,
 }
 
 /// What came of a run.
 pub struct Report {
-    finished: u64,
-    errors: u64,
-    not_2xx: u64,
+    /// Complete answers.
+    pub finished: u64,
+    /// Requests without one.
+    pub errors: u64,
+    /// Answers that were not what was asked for.
+    pub not_2xx: u64,
     body_bytes: u64,
-    elapsed: Duration,
-    latencies: Histogram,
+    /// From the first request to the end.
+    pub elapsed: Duration,
+    /// From each request to its answer's last byte.
+    pub latencies: Histogram,
     /// Distinct bodies seen, where they were compared.
     distinct_bodies: Option<usize>,
 }
@@ -74,7 +83,8 @@ impl Report {
         )
     }
 
-    fn new() -> Report {
+    /// Nothing counted yet.
+    pub fn new() -> Report {
         Report {
             finished: 0,
             errors: 0,
@@ -86,14 +96,18 @@ impl Report {
         }
     }
 
-    fn count(&mut self, finished: Finished, latency: Duration) {
+    fn count(&mut self, finished: Finished, sent_at: Instant) {
+        self.note(finished.status, finished.body_bytes, sent_at);
+    }
+
+    /// Counts an answer to what was asked at `sent_at`.
+    pub fn note(&mut self, status: u16, body_bytes: u64, sent_at: Instant) {
         self.finished += 1;
-        self.body_bytes += finished.body_bytes;
-        if !(200..300).contains(&finished.status) {
+        self.body_bytes += body_bytes;
+        if !(200..300).contains(&status) {
             self.not_2xx += 1;
         }
-        self.latencies
-            .record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        self.latencies.record_since(sent_at);
     }
 }
 
@@ -141,7 +155,7 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
                     report.errors += u64::from(was_in_flight);
                     in_flight -= usize::from(was_in_flight);
                     *viewer = Viewer::open(plan, token)?;
-                    epoll.add(&viewer.stream, token)?;
+                    epoll.add(viewer.stream.socket(), token)?;
                     in_flight += usize::from(viewer.send_next(&mut requests)?);
                 }
             }
@@ -168,7 +182,7 @@ pub fn burst(plan: &Plan) -> io::Result<Report> {
     for (token, viewer) in viewers.iter_mut().enumerate() {
         in_flight += usize::from(viewer.send_next(&mut requests)?);
         viewer.digest = Some(DefaultHasher::new());
-        epoll.add(&viewer.stream, token)?;
+        epoll.add(viewer.stream.socket(), token)?;
     }
     let deadline = begin + plan.duration.unwrap_or(STALL);
     let mut report = Report::new();
@@ -264,14 +278,14 @@ fn open(plan: &Plan, epoll: &Epoll) -> io::Result<Vec<Viewer>> {
     (0..plan.connections)
         .map(|token| {
             let viewer = Viewer::open(plan, token)?;
-            epoll.add(&viewer.stream, token)?;
+            epoll.add(viewer.stream.socket(), token)?;
             Ok(viewer)
         })
         .collect()
 }
 
 /// Writes the requests, one after the other.
-struct Requests {
+pub struct Requests {
     before_number: Vec<u8>,
     after_number: Vec<u8>,
     has_number: bool,
@@ -283,7 +297,8 @@ struct Requests {
 }
 
 impl Requests {
-    fn new(plan: &Plan) -> Requests {
+    /// As `plan` has it.
+    pub fn new(plan: &Plan) -> Requests {
         let mut headers = String::new();
         for line in &plan.headers {
             headers.push_str(line);
@@ -304,6 +319,14 @@ impl Requests {
             sent: 0,
             random: 0x2545_F491_4F6C_DD1D,
         }
+    }
+
+    /// The path of the next request, or `None` when all are sent.
+    pub fn next_path(&mut self) -> Option<String> {
+        let mut request = Vec::new();
+        self.write_next(&mut request).then_some(())?;
+        let request = String::from_utf8(request).ok()?;
+        request.split(' ').nth(1).map(str::to_owned)
     }
 
     /// Appends the next request to `output`, or returns false when all are sent.
@@ -335,7 +358,7 @@ impl Requests {
 
 /// One connection to the server under test.
 struct Viewer {
-    stream: TcpStream,
+    stream: Transport,
     reader: ResponseReader,
     sent_at: Instant,
     is_waiting: bool,
@@ -354,8 +377,18 @@ impl Viewer {
         let source = u16::try_from(index / PER_SOURCE + 1).unwrap_or(u16::MAX);
         let [high, low] = source.to_be_bytes();
         let source = Ipv4Addr::new(127, 0, high, low);
+        let socket = connect(source, plan.addr)?;
+        let stream = if plan.is_tls {
+            let config = client_config(b"http/1.1", false).map_err(io::Error::other)?;
+            let name = plan.host.split(':').next().unwrap_or_default();
+            let mut client = TlsClient::new(Arc::new(config), name, socket)?;
+            client.shake_to_the_end()?;
+            Transport::Tls(Box::new(client))
+        } else {
+            Transport::Plain(socket)
+        };
         Ok(Viewer {
-            stream: connect(source, plan.addr)?,
+            stream,
             reader: ResponseReader::default(),
             sent_at: Instant::now(),
             is_waiting: false,
@@ -371,10 +404,7 @@ impl Viewer {
         self.is_waiting = requests.write_next(&mut self.output);
         if self.is_waiting {
             self.sent_at = Instant::now();
-            let written = self.stream.write(&self.output)?;
-            if written < self.output.len() {
-                return Err(ErrorKind::WriteZero.into());
-            }
+            self.stream.write_all(&self.output)?;
         }
         Ok(self.is_waiting)
     }
@@ -412,7 +442,7 @@ impl Viewer {
             if count == 0 {
                 let finished = self.reader.end();
                 if let Some(finished) = finished {
-                    report.count(finished, self.sent_at.elapsed());
+                    report.count(finished, self.sent_at);
                 }
                 return Err(Closed {
                     was_in_flight: finished.is_none(),
@@ -428,7 +458,7 @@ impl Viewer {
             match outcome {
                 Ok(None) => {}
                 Ok(Some(finished)) => {
-                    report.count(finished, self.sent_at.elapsed());
+                    report.count(finished, self.sent_at);
                     if !finished.keeps_alive || !input.is_empty() {
                         return Err(Closed {
                             was_in_flight: false,
@@ -447,7 +477,7 @@ impl Viewer {
                     });
                 }
             }
-            if count < buffer.len() {
+            if count < buffer.len() && self.stream.is_drained_by_short_reads() {
                 return Ok(true);
             }
         }
