@@ -9,7 +9,7 @@
 //! acm/configuration                        AccountConfiguration
 //! acm/pace                                 how many orders were started, for the upkeep alone
 //! acm/challenge/<zone>/<name> <value>      a proof that is in a zone: until when, in milliseconds
-//! claims/acm-token/<region>/<token>/<hour> the id of the certificate that was asked for with it
+//! claims/acm-token/<hour>/<region>/<token> the id of the certificate that was asked for with it
 //! ```
 
 use serde::{Deserialize, Serialize};
