@@ -19,6 +19,8 @@ use crate::tickets::Tickets;
 pub const ALPN_HTTP_2: &[u8] = b"h2";
 /// What HTTP/1.1 is called in a handshake.
 pub const ALPN_HTTP_1: &[u8] = b"http/1.1";
+/// What HTTP/1.0 is called in a handshake: some who speak it offer nothing else.
+const ALPN_HTTP_1_0: &[u8] = b"http/1.0";
 /// What HTTP/3 is called in a handshake.
 pub const ALPN_HTTP_3: &[u8] = b"h3";
 
@@ -249,6 +251,7 @@ fn tcp_config(spec: &HostSpec, tickets: &Arc<Tickets>) -> Arc<ServerConfig> {
         config.alpn_protocols.push(ALPN_HTTP_2.to_vec());
     }
     config.alpn_protocols.push(ALPN_HTTP_1.to_vec());
+    config.alpn_protocols.push(ALPN_HTTP_1_0.to_vec());
     let mut context = spec.policy.name().as_bytes().to_vec();
     if let Some(auth) = &spec.client_auth {
         context.extend_from_slice(auth.digest());

@@ -110,9 +110,11 @@ fn what_is_spoken_is_agreed_on() {
     let mut without = spec("B", &["b.test"], &identity);
     without.http2 = false;
     let hosts = hosts(vec![spec("A", &["a.test"], &identity), without]);
-    let cases: [(&str, &[&[u8]], Spoken); 5] = [
+    let cases: [(&str, &[&[u8]], Spoken); 6] = [
         ("a.test", &[b"http/1.1", b"h2"], Spoken::Http2),
         ("a.test", &[b"http/1.1"], Spoken::Http1),
+        // `curl --http1.0` offers nothing else.
+        ("a.test", &[b"http/1.0"], Spoken::Http1),
         ("a.test", &[], Spoken::Http1),
         ("b.test", &[b"h2", b"http/1.1"], Spoken::Http1),
         ("b.test", &[], Spoken::Http1),
