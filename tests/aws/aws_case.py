@@ -115,13 +115,13 @@ class Server(processes.Process):
 
     def __init__(self, directory, *flags):
         self.api_port, self.http_port = processes.free_port(), processes.free_port()
-        self.dns_port = processes.free_port()
+        self.dns_port, self.https_port = processes.free_port(), processes.free_port()
         self.url = f"http://127.0.0.1:{self.api_port}"
         self.data = Path(directory) / "data"
         self.flags = [
             "--data", self.data, "--api", f"127.0.0.1:{self.api_port}",
             "--http", f"127.0.0.1:{self.http_port}", "--dns", f"127.0.0.1:{self.dns_port}",
-            "--https", "127.0.0.1:0", "--workers", "1",
+            "--https", f"127.0.0.1:{self.https_port}", "--workers", "1",
             "--cache-bytes", "64MiB", "--access-logs", "off", *flags,
         ]
         self.directory = Path(directory)

@@ -198,6 +198,8 @@ class Warmfront(Process):
 
         self.first_words = eventually("warmfront's first words", first_words)
         self.port = int(re.search(r"serving +http://[^:]+:(\d+)", self.first_words).group(1))
+        https = re.search(r"serving +https://[^:]+:(\d+)", self.first_words)
+        self.https_port = https and int(https.group(1))
         self.api_url = re.search(r"metrics +(http://\S+)/metrics", self.first_words).group(1)
         self.url = f"http://127.0.0.1:{self.port}"
         match = re.search(r"site +(\w+) ", self.first_words)
