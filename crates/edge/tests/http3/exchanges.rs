@@ -132,10 +132,8 @@ fn a_body_that_breaks_off_at_the_origin_breaks_off_at_the_viewer() {
     run(async {
         let mut viewer = stage.viewer().await;
         let got = viewer.get("/").await;
-        assert_eq!(
-            (got.status, got.code()),
-            (200, Some(Code::H3_INTERNAL_ERROR))
-        );
+        // What had not left yet does not leave any more: the head may be missing, too.
+        assert_eq!(got.code(), Some(Code::H3_INTERNAL_ERROR));
         assert!(got.body.len() < 100);
     });
 }
