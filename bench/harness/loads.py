@@ -20,12 +20,14 @@ def command(tools, server, rate, *more):
     if rate.protocol in HANDSHAKES:
         return [tools, "handshakes", *HANDSHAKES[rate.protocol], "--host", NAME, *common]
     words = [tools, "load", "--path", rate.path, "--unique", rate.unique, *common]
-    if server.is_tls:
-        protocol = "h3" if rate.protocol == "h3" else "tls"
-        words += ["--host", f"{NAME}:{server.port}", "--protocol", protocol]
     if rate.protocol == "h3":
-        words += ["--streams", rate.streams]
-    return words
+        return [*words, *words_of(server, "h3"), "--streams", rate.streams]
+    return [*words, *words_of(server)]
+
+
+def words_of(server, protocol="tls"):
+    """What a server over TLS wants to be asked with."""
+    return ["--host", f"{NAME}:{server.port}", "--protocol", protocol] if server.is_tls else []
 
 
 def h2load(server, rate, seconds, folder):

@@ -48,7 +48,8 @@ def render(results):
     parts = [_head(results), _bars(results)]
     for name, rows in results["rates"].items():
         parts.append(_rate(results["titles"][name], results["units"][name], rows))
-    parts += [_protocols(results["rates"]), _aes(results), _idle(results), _burst(results),
+    parts += [_protocols(results["rates"]), _aes(results), _idle(results, "idle"),
+              _idle(results, "tls_idle"), _burst(results),
               _million(results), _trace(results)]
     parts.append(_notes(results))
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
@@ -57,9 +58,10 @@ def render(results):
 def _head(results):
     machine_text = results["machine"]
     programs = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return f"""# Results
+    command = "bench/run tls" if results["is_tls"] else "bench/run"
+    return f"""# Results{" over TLS" if results["is_tls"] else ""}
 
-Written by `bench/run` on {datetime.date.today()}; `bench/README.md` says how to read it.
+Written by `{command}` on {datetime.date.today()}; `bench/README.md` says how to read it.
 
 - Machine: {machine_text["cpu"]}, {machine_text["cores"]} cores, {machine_text["memory"]};
   {machine_text["system"]}, {machine_text["kernel"]}.
@@ -199,13 +201,13 @@ def _aes(results):
     return "\n".join(lines)
 
 
-def _idle(results):
-    if not results.get("idle"):
+def _idle(results, name):
+    if not results.get(name):
         return ""
-    lines = [f"## {results['titles']['idle']}", "",
+    lines = [f"## {results['titles'][name]}", "",
              "| server | RSS before, MiB | RSS with them, MiB | bytes / connection | closed |",
              "| --- |" + " ---: |" * 4]
-    for row in results["idle"].values():
+    for row in results[name].values():
         each = (row["rss_after"] - row["rss_before"]) / row["connections"]
         lines.append(f"| {row['label']} | {row['rss_before'] / 2**20:.1f} "
                      f"| {row['rss_after'] / 2**20:.1f} | {each:,.0f} "

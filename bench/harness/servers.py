@@ -81,6 +81,8 @@ class Warmfront(Server):
             "--origin", f"http://{self.setup.origin_address}",
             "--http", self.address,
             "--https", "off",
+            "--api", f"127.0.0.1:{processes.free_port()}",
+            "--dns", "127.0.0.1:0",
             "--data", self.cache,
             "--access-logs", os.path.join(self.work, "logs"),
             "--workers", "1",

@@ -33,6 +33,7 @@ const USAGE: &str = "usage:
   bench-tools burst  --addr A:P --path /PATH --connections N [--seconds S] [--host H]
     opens N connections, then sends one request on each at once, and compares the bodies
   bench-tools hold   --addr A:P --path /PATH --connections N --seconds S [--host H]
+                     [--protocol http|tls]
     opens N connections, makes one request on each, and keeps them open for S seconds
   bench-tools handshakes --addr A:P --host NAME --connections N --seconds S
                      [--resume yes] [--tls 1.3|1.2]
