@@ -47,8 +47,8 @@ use worker::{Clock, Worker};
 use super::{uses, validation};
 use crate::Control;
 use crate::limits::{
-    CERTIFICATES_AT_ONCE, LOOKUP_AGAIN_MS, LOOKUP_AGAIN_MS_MAX, LOOKUPS_AT_ONCE, USES_AGAIN_MS,
-    VALIDATIONS_AT_ONCE,
+    CERTIFICATES_AT_ONCE, LOOKUP_AGAIN_MS, LOOKUP_AGAIN_MS_MAX, LOOKUPS_AT_ONCE,
+    ORDER_PAUSE_MS_MIN, USES_AGAIN_MS, VALIDATIONS_AT_ONCE,
 };
 
 /// How often validation is looked at, and claims are kept.
@@ -116,12 +116,10 @@ impl CertificateUpkeep {
     /// Runs until it is dropped; what it had claimed goes with its lease then.
     pub async fn run(mut self) {
         let mut feeds = JoinSet::new();
-        let mut follow = |prefix| self.follow(&mut feeds, prefix);
-        let mut certificates = follow(forms::CERTIFICATES);
-        let prefix = concat!("cloudfront/tls/", "certificate/");
-        debug_assert_eq!(prefix, tls::key(tls::CERTIFICATE, ""));
-        let mut materials = follow(prefix);
-        let mut zones = follow("route53/zone/");
+        let mut follow = |prefix: String| self.follow(&mut feeds, prefix);
+        let mut certificates = follow(forms::CERTIFICATES.to_owned());
+        let mut materials = follow(tls::key(tls::CERTIFICATE, ""));
+        let mut zones = follow(route53::resource(route53::ZONE, ""));
         // Plans are made once all is known.
         let (first_zones, first_served) = (zones.recv().await, materials.recv().await);
         let first = certificates.recv().await;
@@ -153,7 +151,7 @@ impl CertificateUpkeep {
         }
     }
 
-    fn follow(&self, feeds: &mut JoinSet<()>, prefix: &'static str) -> Receiver<News> {
+    fn follow(&self, feeds: &mut JoinSet<()>, prefix: String) -> Receiver<News> {
         let (sender, receiver) = channel(4);
         let mut feed = Feed::new(Arc::clone(&self.worker.control.store), prefix);
         feeds.spawn(async move { while sender.send(feed.next().await).await.is_ok() {} });
@@ -208,7 +206,12 @@ impl CertificateUpkeep {
 
     fn take_zones(&mut self, news: News) {
         self.zones.take(news);
-        // Whether an ACME server can be shown that the default certificate's name is ours.
+        self.plan_default();
+    }
+
+    /// What is next for the default certificate depends on who issued it, and on whether an ACME
+    /// server can be shown that the domain is ours.
+    fn plan_default(&mut self) {
         if let Some(entry) = self.entries.get_mut(DEFAULT_CERTIFICATE) {
             entry.until_ms = 0;
         }
@@ -218,7 +221,12 @@ impl CertificateUpkeep {
         let Some(done) = ended(&mut self.running, done) else {
             return;
         };
-        self.orders_ms = self.orders_ms.max(done.orders_ms);
+        // Other nodes may see before this one that the server is there.
+        let latest_ms = self.worker.now_ms() + ORDER_PAUSE_MS_MIN;
+        self.orders_ms = match done.is_server_there {
+            true => 0,
+            false => self.orders_ms.max(done.orders_ms.min(latest_ms)),
+        };
         if let (Some(window), Some(entry)) = (done.window, self.entries.get_mut(&done.id)) {
             entry.window = window;
             entry.until_ms = 0;
@@ -235,6 +243,7 @@ impl CertificateUpkeep {
         }
         if self.authority.is_none() {
             self.authority = self.read_authority().await;
+            self.plan_default();
         }
         if self.worker.control.config.acme.is_some() && now_ms >= self.used.1 + USES_AGAIN_MS {
             self.look_at_uses(now_ms).await;

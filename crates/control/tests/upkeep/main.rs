@@ -12,6 +12,7 @@ mod pebble;
 
 mod edge;
 mod local;
+mod once;
 mod ordered;
 mod stapled;
 mod world;

@@ -74,7 +74,7 @@ async fn responder(directory: Arc<TempDir>, asked: Arc<AtomicUsize>) -> u16 {
     port
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_a_responder_says_is_stapled_while_it_holds() {
     if Command::new("openssl").arg("version").output().is_err() {
         eprintln!("skipped: openssl is not there");

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
 use store::sqlite::Sqlite;
-use store::{Range, Revision, Store};
+use store::{Event, Range, Revision, Store};
 use tokio::task::JoinHandle;
 
 /// Longest wait for what must happen.
@@ -272,6 +272,24 @@ impl World {
                 panic!("{key} stays as it is: {text:?}")
             }
         }
+    }
+
+    /// All that a document has been, up to now.
+    pub async fn history<T: DeserializeOwned>(&self, key: &str) -> Vec<T> {
+        let (_, last) = self.read::<Value>(key).await.unwrap();
+        let mut watch = self.store.watch(key, Revision(0)).await.unwrap();
+        let (mut all, mut seen) = (Vec::new(), Revision(0));
+        while seen < last {
+            for batch in watch.next().await.unwrap() {
+                seen = batch.revision;
+                for event in batch.events {
+                    if let Event::Put(document) = event {
+                        all.push(decode(key, &document.value).unwrap());
+                    }
+                }
+            }
+        }
+        all
     }
 
     /// Waits until there is nothing any more under a prefix.

@@ -108,24 +108,33 @@ impl Claims {
         })
     }
 
-    /// Claims a certificate and one of the orders.
-    pub async fn take_order(&self, id: &str, now_ms: u64) -> Result<Ordering, StoreError> {
+    /// Claims a certificate, if it is as it was put then, and one of the orders.
+    pub async fn take_order(
+        &self,
+        id: &str,
+        modified: Revision,
+        now_ms: u64,
+    ) -> Result<Ordering, StoreError> {
+        let certificate = forms::certificate(id);
         let key = keys::claim(WORK, id);
         let orders: Vec<String> = (0..ORDERS_AT_ONCE)
             .map(|number| keys::claim(ORDER, &number.to_string()))
             .collect();
-        let mut all = vec![forms::PACE, key.as_str()];
+        let mut all = vec![forms::PACE, &key, &certificate];
         all.extend(orders.iter().map(String::as_str));
         for _ in 0..ATTEMPTS_MAX {
             let lease = self.lease().await?;
             let found = self.store.get_many(&all).await?;
-            let free = orders.iter().zip(&found[2..]);
+            let free = orders.iter().zip(&found[3..]);
             let free = free
                 .filter(|(_, found)| found.is_none())
                 .map(|(key, _)| key);
             let (None, Some(order)) = (&found[1], free.into_iter().next()) else {
                 return Ok(Ordering::Taken);
             };
+            if found[2].as_ref().map(|found| found.modified) != Some(modified) {
+                return Ok(Ordering::Taken);
+            }
             let pace = match read(found[0].as_ref()).start(now_ms) {
                 Ok(pace) => pace,
                 Err(until_ms) => return Ok(Ordering::Wait(until_ms)),
@@ -133,6 +142,7 @@ impl Claims {
             let txn = Txn::new()
                 .if_absent(&key)
                 .if_absent(order)
+                .if_modified_at(&certificate, modified)
                 .put_leased(&key, "", lease)
                 .put_leased(order, "", lease)
                 .put(forms::PACE, encode(&pace));

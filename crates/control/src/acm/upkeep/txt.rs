@@ -119,7 +119,9 @@ pub async fn sweep(worker: &Worker, now_ms: u64) -> Result<(), TxtError> {
                 name = txt.name,
                 "a text was left behind; it goes"
             );
-            hide(worker, &txt).await?;
+            if let Err(error) = hide(worker, &txt).await {
+                tracing::warn!(%error, zone = txt.zone, name = txt.name, "it stays for now");
+            }
         }
     }
     Ok(())

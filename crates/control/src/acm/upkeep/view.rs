@@ -26,13 +26,13 @@ pub enum News {
 /// A part of the store as it changes.
 pub struct Feed {
     store: Arc<dyn Store>,
-    prefix: &'static str,
+    prefix: String,
     watch: Option<Box<dyn Watch>>,
 }
 
 impl Feed {
     /// Of all keys with a prefix.
-    pub fn new(store: Arc<dyn Store>, prefix: &'static str) -> Feed {
+    pub fn new(store: Arc<dyn Store>, prefix: String) -> Feed {
         Feed {
             store,
             prefix,
@@ -66,7 +66,7 @@ impl Feed {
 
     async fn begin(&mut self) -> Result<Vec<Document>, StoreError> {
         let mut range = Range {
-            prefix: self.prefix.to_owned(),
+            prefix: self.prefix.clone(),
             ..Range::default()
         };
         let mut all = Vec::new();
@@ -79,7 +79,7 @@ impl Feed {
             let is_last = !page.has_more || page.documents.is_empty();
             all.extend(page.documents);
             if is_last {
-                self.watch = Some(self.store.watch(self.prefix, after).await?);
+                self.watch = Some(self.store.watch(&self.prefix, after).await?);
                 return Ok(all);
             }
         }

@@ -32,6 +32,8 @@ pub struct Done {
     pub id: String,
     /// No order begins before, in milliseconds since 1970.
     pub orders_ms: u64,
+    /// An order has shown that the ACME server is there.
+    pub is_server_there: bool,
     /// When its authority wants it to be renewed, and when it is asked again.
     pub window: Option<(Option<u64>, u64)>,
 }
@@ -66,11 +68,15 @@ impl Job {
         match (self.next, server, self.zones.clone()) {
             (Next::Issue | Next::Renew, Some(server), Some(zones)) => {
                 let now_ms = worker.now_ms();
-                match worker.claims.take_order(&self.id, now_ms).await? {
+                match worker
+                    .claims
+                    .take_order(&self.id, self.modified, now_ms)
+                    .await?
+                {
                     Ordering::Held(claim) => {
                         let outcome = self.order(worker, &claim, server, zones).await;
                         worker.claims.release(claim).await;
-                        outcome?;
+                        done.is_server_there = outcome?;
                     }
                     Ordering::Taken => {}
                     Ordering::Wait(until_ms) => done.orders_ms = until_ms,
@@ -120,8 +126,7 @@ impl Job {
                 Ok(())
             }
             _ => {
-                let now_ms = worker.now_ms();
-                let issued = local::issue_now(&worker.control, &self.id, now_ms).await;
+                let issued = self.issue(worker, claim, &certificate).await;
                 match issued {
                     Ok(()) => Ok(()),
                     Err(IssueError::Store(error)) => Err(error),
@@ -134,15 +139,38 @@ impl Job {
         }
     }
 
+    /// Issues it by the local authority, if it still is as it was planned for.
+    async fn issue(
+        &self,
+        worker: &Worker,
+        claim: &Claim,
+        certificate: &Certificate,
+    ) -> Result<(), IssueError> {
+        let (control, now_ms) = (&worker.control, worker.now_ms());
+        let algorithm = &certificate.key_algorithm;
+        let new = local::issue(control, &certificate.names, algorithm, now_ms).await?;
+        let served = local::material(&control.config.secrets, &self.id, &new.chain_pem, &new.key);
+        let key = forms::certificate(&self.id);
+        let txn = claim
+            .hold(Txn::new())
+            .if_modified_at(&key, self.modified)
+            .put(&key, encode(&local::issued(certificate, &new.x509, now_ms)))
+            .put(tls::key(tls::CERTIFICATE, &self.id), encode(&served));
+        // On a conflict it was issued within its request, or changed: it is planned again.
+        worker.store().commit(txn).await?;
+        Ok(())
+    }
+
+    /// Orders it; says whether the server is there.
     async fn order(
         &self,
         worker: &Arc<Worker>,
         claim: &Claim,
         server: &Server,
         zones: Zones,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Some(certificate) = self.read(worker).await? else {
-            return Ok(());
+            return Ok(false);
         };
         let ordered = order::order(worker, server, zones, &certificate).await;
         let is_server_away = ordered.as_ref().is_err_and(OrderError::is_of_server);
@@ -153,10 +181,11 @@ impl Job {
         match ordered {
             Ok(issued) => {
                 tracing::info!(id = self.id, names = ?certificate.names, "issued by ACME");
-                put(worker, claim, &certificate, &issued).await
+                put(worker, claim, &certificate, &issued).await?;
             }
-            Err(error) => self.failed(worker, claim, &certificate, &error).await,
+            Err(error) => self.failed(worker, claim, &certificate, &error).await?,
         }
+        Ok(!is_server_away)
     }
 
     async fn failed(
