@@ -6,6 +6,7 @@ import json
 import random
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -18,7 +19,7 @@ class ViewersOrigin:
     """`/bytes/N` is a file, `/head` the request's head as JSON, and any other path tells, as JSON,
     method, path, and the body's size and SHA-256."""
 
-    def __init__(self):
+    def __init__(self, delay_secs=0):
         self.requests = []
         self.lock = threading.Lock()
         self.files = {}
@@ -29,6 +30,7 @@ class ViewersOrigin:
 
             def do_GET(self):
                 body = self.body()
+                time.sleep(delay_secs)
                 with origin.lock:
                     origin.requests.append(self.path)
                 if size := re.fullmatch(r"/bytes/(\d+)(?:\?.*)?", self.path):
