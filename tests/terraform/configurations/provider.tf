@@ -21,6 +21,7 @@ provider "aws" {
   region = "us-east-1"
 
   endpoints {
+    acm        = "http://127.0.0.1:${var.api_port}"
     cloudfront = "http://127.0.0.1:${var.api_port}"
     # The SDK puts the account's id in front of the host.
     cloudfrontkeyvaluestore = "http://localhost:${var.api_port}"
