@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::clients::Place;
 use crate::front::Front;
-use crate::stopping::Stopping;
+use crate::stopping::{Open, Stopping};
 use crate::worker::{Shared, Worker};
 use crate::{Viewer, http1, http2, limits};
 
@@ -84,20 +85,26 @@ pub(crate) async fn accept(
             .latencies
             .note_connection(&stream, place.ip, worker.now_ms());
         let (worker, open) = (Rc::clone(&worker), stopping.enter());
-        tokio::task::spawn_local(async move {
-            match spoken {
-                Spoken::Plain => {
-                    let front = Front::new(worker, Viewer::new(peer), None);
+        match spoken {
+            Spoken::Plain => {
+                let front = Front::new(worker, Viewer::new(peer), None);
+                tokio::task::spawn_local(async move {
                     http1::serve(front, stream, open).await;
-                }
-                Spoken::Tls => {
-                    if let Some((front, stream)) = handshake(worker, stream, peer).await {
-                        speak(front, stream, open).await;
-                    }
-                }
+                    drop(place);
+                });
             }
-            drop(place);
-        });
+            Spoken::Tls => {
+                tokio::task::spawn_local(async move {
+                    // What a handshake takes is given back before the conversation, which may
+                    // be idle for long.
+                    let shaken = Box::pin(handshake(worker, stream, peer, open)).await;
+                    if let Some(conversation) = shaken {
+                        conversation.await;
+                    }
+                    drop(place);
+                });
+            }
+        }
     }
 }
 
@@ -117,12 +124,16 @@ pub(crate) fn admit(shared: &Arc<Shared>, peer: SocketAddr) -> Option<Place> {
     })
 }
 
+/// What follows a handshake. It lies in memory of its own, so that a connection takes no more than
+/// its protocol needs.
+type Conversation = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Speaks what was agreed upon.
-async fn speak(front: Front, stream: TlsStream<TcpStream>, open: crate::stopping::Open) {
+fn speak(front: Front, stream: TlsStream<TcpStream>, open: Open) -> Conversation {
     let spoken = front.viewer.tls.as_ref().map(|tls| tls.spoken);
     match spoken {
-        Some(tls::Spoken::Http2) => http2::serve(Rc::new(front), stream, open).await,
-        _ => http1::serve(front, stream, open).await,
+        Some(tls::Spoken::Http2) => Box::pin(http2::serve(Rc::new(front), stream, open)),
+        _ => Box::pin(http1::serve(front, stream, open)),
     }
 }
 
@@ -131,7 +142,8 @@ async fn handshake(
     worker: Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-) -> Option<(Front, TlsStream<TcpStream>)> {
+    open: Open,
+) -> Option<Conversation> {
     let shaken = timeout(limits::HANDSHAKE_TIMEOUT, shake(&worker, stream)).await;
     let handshakes = &worker.shared.handshakes;
     let Ok(Some((stream, host))) = shaken else {
@@ -145,7 +157,8 @@ async fn handshake(
         return None;
     }
     let viewer = Viewer::over_tls(peer, negotiated);
-    Some((Front::new(worker, viewer, Some(host)), stream))
+    let front = Front::new(worker, viewer, Some(host));
+    Some(speak(front, stream, open))
 }
 
 /// Whether a viewer whose session was resumed would still be let in: since its certificate was
