@@ -18,7 +18,7 @@ use crate::front::Front;
 use crate::http1::Io;
 use crate::limits;
 use crate::stopping::Open;
-use crate::streams::Streams;
+use crate::streams::{Begun, Streams, Unread, is_plain};
 use crate::watchdog::Watchdog;
 
 /// Serves one connection to its end.
@@ -255,6 +255,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
         let book = Rc::clone(&self.book);
         let mut exchange = Box::pin(async move {
             let (parts, body) = request.into_parts();
+            let mut has_ended = body.is_end_stream();
+            let mut incoming = Begun::new(Receiving(body));
+            if !has_ended && is_plain(&parts) {
+                // In a box, so that the usual request has no room for it.
+                let has_body = incoming.has_body(&parts, book.streams.timeouts.head);
+                match Box::pin(has_body).await {
+                    Ok(has_body) => has_ended = !has_body,
+                    Err(Unread) => return book.note(false),
+                }
+            }
             let mut outgoing = Sending::new(respond);
             let protocol = parts.extensions.get::<h2::ext::Protocol>();
             let is_complete = book
@@ -263,8 +273,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Serving<S> {
                     &parts,
                     protocol.map(h2::ext::Protocol::as_str),
                     Version::Http2,
-                    body.is_end_stream(),
-                    Receiving(body),
+                    has_ended,
+                    incoming,
                     &mut outgoing,
                 )
                 .await;

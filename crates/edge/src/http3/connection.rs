@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h3::error::{Code, StreamError};
 use h3::server::RequestResolver;
-use http::request::Parts;
 use message::Version;
 use message::http1::RequestError;
 use tokio::time::timeout;
@@ -19,7 +18,7 @@ use super::stream::{Answer, Body};
 use crate::front::{Front, Refused};
 use crate::limits;
 use crate::stopping::Open;
-use crate::streams::Streams;
+use crate::streams::{Begun, Streams, Unread};
 use crate::watchdog::Watchdog;
 
 /// Serves one connection to its end.
@@ -171,9 +170,6 @@ async fn start(
     }
 }
 
-/// It cannot be known whether a request has a body: its stream broke off, or nothing comes.
-struct Unread;
-
 impl Exchanges {
     /// Whether the viewer gives up so much that it seems to be its purpose: what was asked for
     /// costs us more than it costs to ask.
@@ -217,10 +213,10 @@ impl Exchanges {
         };
         let (parts, ()) = request.into_parts();
         let (send, recv) = stream.split();
-        let mut body = Body::new(recv, inbox);
+        let mut body = Begun::new(Body::new(recv, inbox));
         let mut answer = Answer::new(send, Rc::clone(outbox));
-        let has_body = self.has_body(&parts, &mut body).await;
-        let has_ended = match has_body {
+        let has_body = body.has_body(&parts, self.streams.timeouts.head);
+        let has_ended = match has_body.await {
             Ok(has_body) => !has_body,
             Err(Unread) => return true,
         };
@@ -234,25 +230,6 @@ impl Exchanges {
             let _ = timeout(self.streams.timeouts.write, done).await;
         }
         answer.is_given_up
-    }
-
-    /// Whether a body follows a head. Where the head does not tell and a request is not of a kind
-    /// that has one, it is waited for: the end of the stream comes with the head, mostly.
-    async fn has_body(&self, parts: &Parts, body: &mut Body) -> Result<bool, Unread> {
-        let begun = poll_fn(|cx| Poll::Ready(body.poll_begun(cx))).await;
-        if let Poll::Ready(begun) = begun {
-            return begun.map_err(|_| Unread);
-        }
-        let is_plain = matches!(parts.method, http::Method::GET | http::Method::HEAD)
-            && !parts.headers.contains_key(http::header::CONTENT_LENGTH);
-        if !is_plain {
-            return Ok(true);
-        }
-        let begun = poll_fn(|cx| body.poll_begun(cx));
-        match timeout(self.streams.timeouts.head, begun).await {
-            Ok(Ok(has_body)) => Ok(has_body),
-            _ => Err(Unread),
-        }
     }
 
     /// Counts what h3 has refused, and sends what it has answered. Whether the viewer gave it up.

@@ -21,8 +21,6 @@ use crate::streams::{Gone, Incoming, Outgoing, Reset};
 pub(super) struct Body {
     stream: RequestStream<Recv, Bytes>,
     inbox: Rc<Inbox>,
-    /// Read before anyone asked.
-    first: Option<Bytes>,
     handed_over: u64,
     has_ended: bool,
 }
@@ -32,24 +30,14 @@ impl Body {
         Body {
             stream,
             inbox,
-            first: None,
             handed_over: 0,
             has_ended: false,
         }
     }
+}
 
-    /// Ready when it is known whether there is a body: the stream has ended, or some of it is here.
-    pub fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        if self.first.is_none() {
-            match ready!(self.poll_next(cx)) {
-                None => return Poll::Ready(Ok(false)),
-                Some(piece) => self.first = Some(piece?),
-            }
-        }
-        Poll::Ready(Ok(true))
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+impl Incoming for Body {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         while !self.has_ended {
             match ready!(self.stream.poll_recv_data(cx)) {
                 Ok(Some(mut data)) => {
@@ -65,15 +53,6 @@ impl Body {
             }
         }
         Poll::Ready(None)
-    }
-}
-
-impl Incoming for Body {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => self.poll_next(cx),
-        }
     }
 }
 

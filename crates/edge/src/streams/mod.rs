@@ -11,6 +11,7 @@
 //!
 //! Read first: [`Streams::serve`], [`read_head`].
 
+mod begun;
 mod body;
 mod duplex;
 mod exchange;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use origin::BodyError;
 
+pub(crate) use begun::{Begun, Unread, is_plain};
 pub(crate) use exchange::Streams;
 pub use head::{StreamHead, read_head};
 

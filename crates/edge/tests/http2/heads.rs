@@ -1,8 +1,8 @@
 //! Heads that are no requests: each is refused, and the connection goes on (RFC 9113 §8).
 
 use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PROTOCOL_ERROR, RST_STREAM, Raw, good,
-    status,
+    DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PROTOCOL_ERROR, RST_STREAM, Raw,
+    good, status,
 };
 use crate::tls::Stage;
 use crate::world::{Origin, distribution};
@@ -231,5 +231,25 @@ fn a_body_of_another_length_than_announced_resets_its_stream() {
             (answer.kind, answer.code()),
             (RST_STREAM, Some(PROTOCOL_ERROR))
         );
+    }
+}
+
+#[test]
+fn the_end_of_a_request_without_a_body_may_come_behind_its_head() {
+    let origin = Origin::fixed("200 OK", &[("Cache-Control", "max-age=60")], "hello");
+    let world = Stage::new(&distribution(origin.address));
+    let mut raw = Raw::connect(&world, &[]);
+    for (stream, body, want) in [(1, &b""[..], 200), (3, b"", 200), (5, b"x", 403)] {
+        raw.send(&Frame::head(stream, 0, &good("/")));
+        // An answer to a ping shows that the head was looked at.
+        raw.send(&Frame::new(PING, 0, 0, &[0; 8]));
+        let answer = raw.read_one(&[PING, HEADERS]).unwrap();
+        assert_eq!(
+            answer.kind, PING,
+            "nobody knows yet whether there is a body"
+        );
+        raw.send(&Frame::new(DATA, END_STREAM, stream, body));
+        let answer = raw.read_one(&[HEADERS, RST_STREAM, GOAWAY]).unwrap();
+        assert_eq!(status(&answer), Some(want), "stream {stream}");
     }
 }
