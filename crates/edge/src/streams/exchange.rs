@@ -96,7 +96,7 @@ impl Streams {
         O: Outgoing + Unpin,
     {
         let front = &*self.front;
-        if head.is_websocket {
+        if head.is_websocket && request.get("sec-websocket-key").is_none() {
             request.push(b"sec-websocket-key", &websocket_key(&front.worker.dice));
         }
         let request = &*request;
@@ -170,7 +170,7 @@ impl Streams {
             written: &written,
         });
         front.worker.recycle(std::mem::take(&mut reply.fields));
-        written.is_complete
+        written.is_complete || written.lacks_body
     }
 
     fn writing<'a, O>(&self, started: Instant, outgoing: &'a mut O) -> Writing<'a, O> {

@@ -184,3 +184,20 @@ fn what_is_no_http2_is_no_connection() {
     raw.send(&Frame::new(DATA, 0, 1, &vec![0; 20_000]));
     assert!(goodbye(&raw.read_all()).is_some_and(|code| code != 0));
 }
+
+#[test]
+fn bodies_that_the_origin_does_not_end_are_not_held_against_the_viewer() {
+    let origin = Origin::scripted(|_, _, stream| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello";
+        std::io::Write::write_all(stream, answer).unwrap();
+        false
+    });
+    let world = Stage::new(&distribution(origin.address));
+    let mut raw = Raw::connect(&world, &[]);
+    for number in 0..300 {
+        let stream = number * 2 + 1;
+        raw.send(&Frame::head(stream, END_STREAM, &good("/")));
+        let answer = raw.read_one(&[RST_STREAM, GOAWAY]).unwrap();
+        assert_eq!(answer.kind, RST_STREAM, "after {number}");
+    }
+}

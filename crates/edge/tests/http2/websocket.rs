@@ -52,6 +52,10 @@ struct Socket {
 }
 
 async fn open(viewer: &mut Viewer) -> Socket {
+    open_with(viewer, &[]).await
+}
+
+async fn open_with(viewer: &mut Viewer, fields: &[(&'static str, &str)]) -> Socket {
     while !viewer.send.is_extended_connect_protocol_enabled() {
         pause(2).await;
     }
@@ -63,6 +67,9 @@ async fn open(viewer: &mut Viewer) -> Socket {
     headers.insert("sec-websocket-version", "13".parse().unwrap());
     headers.insert("sec-websocket-protocol", "chat".parse().unwrap());
     headers.insert("origin", "https://site.test".parse().unwrap());
+    for (name, value) in fields {
+        headers.insert(*name, value.parse().unwrap());
+    }
     let mut send = viewer.send.clone().ready().await.unwrap();
     let (response, send) = send.send_request(request, false).unwrap();
     let (head, body) = response.await.unwrap().into_parts();
@@ -141,6 +148,19 @@ fn the_handshake_is_that_of_http1_to_the_origin_and_bytes_go_both_ways() {
     let key = head.split("sec-websocket-key: ").nth(1).unwrap();
     let key = key.split("\r\n").next().unwrap();
     assert!(key.len() == 24 && key.ends_with("=="), "{key}");
+}
+
+#[test]
+fn an_origin_gets_one_key_though_the_viewer_sends_one_that_nobody_needs() {
+    let (address, head) = switching_origin("", echo);
+    let world = Stage::new(&distribution(address));
+    run(async {
+        let mut viewer = Viewer::connect(&world).await;
+        let key = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
+        assert_eq!(open_with(&mut viewer, &key).await.status, 200);
+    });
+    let head = head.lock().unwrap().to_ascii_lowercase();
+    assert_eq!(head.matches("\r\nsec-websocket-key: ").count(), 1, "{head}");
 }
 
 #[test]
