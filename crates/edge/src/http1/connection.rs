@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -40,8 +41,10 @@ where
         timeouts,
         open,
         body_bytes_before: 0,
+        has_broken_off: false,
     };
     while connection.next_request().await {}
+    connection.say_goodbye().await;
 }
 
 struct Connection<S> {
@@ -53,6 +56,8 @@ struct Connection<S> {
     timeouts: Timeouts,
     open: Open,
     body_bytes_before: u64,
+    /// A reply did not come to its end.
+    has_broken_off: bool,
 }
 
 /// A request head that was read.
@@ -292,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
             }
         };
         written.is_complete = result.is_ok();
+        self.has_broken_off |= result.is_err();
         self.front.worker.recycle_buffer(out);
         written
     }
@@ -369,7 +375,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     /// Refuses what is no request for any site, and closes.
     async fn reject(&mut self, refused: Refused) {
         let mut reply = self.front.refuse(refused);
-        if refused.cause != Cause::UnknownHost {
+        if matches!(refused.cause, Cause::Malformed(_) | Cause::RequestTimeout) {
             // What the head says of method and version is not known, or not to be trusted.
             self.request = RequestHead::default();
             self.request.start(b"GET", b"/", Version::Http11);
@@ -377,6 +383,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         let written = self.write(&mut reply, Instant::now(), false).await;
         if written.is_complete {
             self.linger().await;
+        }
+    }
+
+    /// Tells a viewer over TLS that this was all (close_notify, RFC 8446 §6.1): a reply may end with
+    /// its connection, and one that was cut off would look the same. Nobody waits for viewers who
+    /// take nothing any more.
+    async fn say_goodbye(&mut self) {
+        if self.front.viewer.is_https() && !self.has_broken_off {
+            poll_fn(|cx| {
+                let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
     }
 
