@@ -149,7 +149,12 @@ impl Front {
             return Ok(found(served, None));
         };
         let mut directory = self.directory.borrow_mut();
-        let Some(staging) = directory.load().staging_of(&served.site) else {
+        // The handshake is not the staging distribution's: nobody has been asked for a certificate
+        // that it asks for.
+        let is_asked_alike =
+            |staging: &&Arc<Served>| staging.site.tls.client_auth == served.site.tls.client_auth;
+        let staging = directory.load().staging_of(&served.site);
+        let Some(staging) = staging.filter(is_asked_alike) else {
             return Ok(found(served, None));
         };
         let staging = Arc::clone(staging);
@@ -181,10 +186,12 @@ impl Front {
 
     /// Whether a site may be asked for over this connection: the handshake was its own, or was of
     /// one whose certificate is good for it and that asks no less of viewers. Else a viewer could
-    /// reach one site under the name of another (spec §7.3, 421).
+    /// reach one site under the name of another (spec §7.3, 421). A site may have begun to ask for
+    /// more since its own handshake.
     fn is_reached_rightly(&self, name: &[u8], site: &Site) -> bool {
         let Some(host) = &self.host else { return true };
-        let asks_alike = host.client_auth.is_some() == site.tls.client_auth.is_some();
+        let asked = host.client_auth.as_ref().map(|asked| asked.mode());
+        let asks_alike = asked == site.tls.client_auth.as_ref().map(|rule| rule.mode);
         if host.site == site.id {
             return asks_alike;
         }

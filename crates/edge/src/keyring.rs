@@ -230,7 +230,7 @@ impl Keyring {
             identity: Arc::clone(identity),
             policy: site.tls.policy,
             http2: site.tls.http2,
-            http3: site.tls.http3 && client_auth.is_none(),
+            http3: site.tls.http3,
             client_auth,
         })
     }

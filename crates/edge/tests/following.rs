@@ -357,6 +357,16 @@ fn a_continuous_deployment_sends_viewers_to_staging() {
     assert_eq!(followed.world.get("/a", &chosen).text(), "staging");
     assert_eq!(followed.status("e2.cdn.test"), 403, "no name leads to it");
 
+    let mut asking = staging.clone();
+    asking["ViewerMtlsConfig"] = json!({ "Mode": "passthrough" });
+    followed.applied(followed.distribution("E2", &asking));
+    assert_eq!(
+        followed.world.get("/a", &chosen).text(),
+        "primary",
+        "nobody was asked for the certificates that staging asks for"
+    );
+    followed.applied(followed.distribution("E2", &staging));
+
     let all = policy(
         json!({ "Type": "SingleWeight", "SingleWeightConfig": { "Weight": 1.0,
         "SessionStickinessConfig": { "IdleTTL": 300, "MaximumTTL": 600 } } }),

@@ -46,7 +46,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
-        let origin = Origin::fixed("200 OK", &[("Cache-Control", "max-age=60")], "hello");
+        let keep = [("Cache-Control", "max-age=60")];
+        Stage::with(Origin::fixed("200 OK", &keep, "hello"))
+    }
+
+    fn with(origin: Origin) -> Stage {
         let world = World::with(
             &distribution(origin.address),
             &Policies::managed(),
@@ -209,6 +213,14 @@ impl Connection {
         Ok(head + &String::from_utf8(body).unwrap())
     }
 
+    /// All that comes until the edge says that this was all; the error where it only hangs up.
+    fn get_to_the_end(&mut self, head: &str) -> std::io::Result<String> {
+        write!(self.0, "{head}\r\n\r\n")?;
+        self.0.flush()?;
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).map(|_| text)
+    }
+
     fn serial(&self) -> Vec<u8> {
         self.0.conn.peer_certificates().unwrap()[0].to_vec()
     }
@@ -348,6 +360,119 @@ fn viewers_without_a_certificate_do_not_reach_a_site_that_requires_one() {
     config.client_auth_cert_resolver = Arc::new(resolver);
     let answer = stage.connect_as("www.test", config).get("www.test", "/");
     assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+/// A site whose viewers show certificates of the trust store `ts_1`, and one that asks for none.
+fn stage_with_trust(mode: &str) -> Stage {
+    let stage = Stage::new();
+    let bundle = TrustBundle {
+        pem: stage.authority.certificate_pem().to_owned(),
+        version: 1,
+    };
+    stage.commit(Txn::new().put(form::key(form::TRUST_STORE, "ts_1"), encode(&bundle)));
+    stage.issue(WWW, &["www.test"]);
+    stage.distribution("EWWW", "www.test", &closed(mode));
+    stage
+}
+
+fn closed(mode: &str) -> Value {
+    let mut config = own(WWW);
+    config["ViewerMtlsConfig"] =
+        json!({"Mode": mode, "TrustStoreConfig": {"TrustStoreId": "ts_1"}});
+    config
+}
+
+#[test]
+fn a_site_that_asks_for_certificates_is_not_served_in_the_clear() {
+    for mode in ["required", "optional", "passthrough"] {
+        let stage = stage_with_trust(mode);
+        let answer = stage.get_plain("www.test", "/");
+        assert!(answer.starts_with("HTTP/1.1 403"), "{mode}: {answer}");
+        assert_eq!(stage.origin.count(), 0);
+    }
+}
+
+#[test]
+fn http_3_is_not_promised_where_viewers_show_certificates() {
+    let stage = stage_with_trust("optional");
+    let mut config = closed("optional");
+    config["HttpVersion"] = json!("http2and3");
+    stage.distribution("EWWW", "www.test", &config);
+    let answer = stage.connect("www.test").get("www.test", "/").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(!answer.contains("Alt-Svc"), "{answer}");
+}
+
+#[test]
+fn who_came_without_a_certificate_gets_nothing_any_more_once_there_must_be_one() {
+    let stage = stage_with_trust("optional");
+    let mut viewer = stage.connect("www.test");
+    let answer = viewer.get("www.test", "/").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stage.distribution("EWWW", "www.test", &closed("required"));
+    let answer = viewer.get("www.test", "/").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+}
+
+#[test]
+fn a_connection_that_ends_says_so_and_one_that_breaks_off_does_not() {
+    let origin = Origin::scripted(|asked, _, stream| {
+        let length = if asked.target == "/short" { 9 } else { 5 };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}hello").as_bytes()).is_ok() && length == 5
+    });
+    let stage = Stage::with(origin);
+    stage.issue(WWW, &["www.test"]);
+    stage.distribution("EWWW", "www.test", &own(WWW));
+    let ask = |target: &str| {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: www.test\r\nConnection: close");
+        stage.connect("www.test").get_to_the_end(&head)
+    };
+    let answer = ask("/").unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+    let error = ask("/short").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn what_is_refused_for_its_host_has_no_body_for_who_asks_for_the_head() {
+    let stage = Stage::new();
+    stage.issue(WWW, &["www.test"]);
+    stage.issue(SHOP, &["shop.test"]);
+    stage.distribution("EWWW", "www.test", &own(WWW));
+    stage.distribution("ESHOP", "shop.test", &own(SHOP));
+    let mut viewer = stage.connect("www.test");
+    let answer = viewer.get_to_the_end("HEAD / HTTP/1.1\r\nHost: shop.test");
+    let answer = answer.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_guard_against_other_names_does_not_depend_on_how_a_host_is_written() {
+    let stage = Stage::new();
+    stage.issue(form::DEFAULT_CERTIFICATE, &["*.cdn.test", "cdn.test"]);
+    stage.issue(WWW, &["www.test"]);
+    stage.issue(SHOP, &["*.shop.test"]);
+    stage.distribution("EWWW", "www.test", &own(WWW));
+    stage.distribution("ESHOP", "*.shop.test", &own(SHOP));
+    for (name, host, want) in [
+        ("www.test", "WWW.Test", "200"),
+        ("www.test", "www.test.", "200"),
+        ("www.test", "www.test:8443", "200"),
+        ("www.test", "A.SHOP.test", "421"),
+        ("www.test", "a.shop.test.", "421"),
+        ("www.test", "a.shop.test:443", "421"),
+        ("www.test", "[::1]", "403"),
+        ("a.shop.test", "b.shop.test", "200"),
+        ("a.shop.test", "www.test", "421"),
+        ("nobody.cdn.test", "www.test", "421"),
+        ("nobody.cdn.test", "a.shop.test", "421"),
+    ] {
+        let answer = stage.connect(name).get(host, "/").unwrap();
+        let status = answer.split(' ').nth(1).unwrap();
+        assert_eq!(status, want, "{host} on a connection to {name}");
+    }
 }
 
 #[test]

@@ -149,9 +149,12 @@ async fn shake(
     };
     handshakes.count(&negotiated);
     let hosts = worker.shared.hosts.load();
-    let host = hosts.find(negotiated.server_name.as_deref()).cloned();
+    // quinn does not tell who answered the handshake. If that is nobody any more, or one who would
+    // not answer now, then it is over: it may have been begun long ago.
+    let host = hosts.find(negotiated.server_name.as_deref());
+    let host = host.filter(|host| host.http3).cloned()?;
     let viewer = Viewer::over_tls(canonical(quic.remote_address()), negotiated);
-    Some((Front::new(Rc::clone(worker), viewer, host), quic))
+    Some((Front::new(Rc::clone(worker), viewer, Some(host)), quic))
 }
 
 /// IPv4 mapped into IPv6 is IPv4.

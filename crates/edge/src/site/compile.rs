@@ -440,6 +440,10 @@ impl Compiler<'_> {
             pattern,
             target,
             viewer_protocol: match behavior.viewer_protocol_policy {
+                // In the clear nobody shows a certificate (spec §14.5).
+                cf::ViewerProtocolPolicy::AllowAll if self.config.viewer_mtls_config.is_some() => {
+                    ViewerProtocol::HttpsOnly
+                }
                 cf::ViewerProtocolPolicy::AllowAll => ViewerProtocol::AllowAll,
                 cf::ViewerProtocolPolicy::HttpsOnly => ViewerProtocol::HttpsOnly,
                 cf::ViewerProtocolPolicy::RedirectToHttps => ViewerProtocol::RedirectToHttps,

@@ -74,12 +74,15 @@ pub(super) fn compile(config: &cf::DistributionConfig) -> Result<SiteTls, Fault>
         _ => Policy::FORCED_DEFAULT,
     };
     let version = config.http_version.unwrap_or(cf::HttpVersion::Http2);
+    let client_auth = config.viewer_mtls_config.as_ref().map(client_auth);
     Ok(SiteTls {
         certificate,
         policy,
         http2: matches!(version, cf::HttpVersion::Http2 | cf::HttpVersion::Http2and3),
-        http3: matches!(version, cf::HttpVersion::Http3 | cf::HttpVersion::Http2and3),
-        client_auth: config.viewer_mtls_config.as_ref().map(client_auth),
+        // Viewers show certificates over TCP alone (spec §14.5), so they hear of nothing else.
+        http3: client_auth.is_none()
+            && matches!(version, cf::HttpVersion::Http3 | cf::HttpVersion::Http2and3),
+        client_auth,
     })
 }
 
