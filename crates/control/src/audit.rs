@@ -3,14 +3,16 @@
 //! A change and its record are one transaction. A call that is refused or fails is recorded on its
 //! own, if it could have changed something. Requests of which it is not known who sent them are
 //! not: whoever can reach the port could fill the record.
+//!
+//! No record has what the models call sensitive, nor a private key where none belongs.
 
 use std::sync::atomic::Ordering;
 
 use documents::{encode, keys};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shapes::Timestamp;
 use shapes::schema::{Kind, Shape};
+use shapes::{Blob, Timestamp};
 use store::{Range, Store, StoreError, Txn};
 
 use crate::call::Call;
@@ -162,7 +164,7 @@ fn hide(shape: &Shape, value: &mut Value) {
     if value.is_null() {
         return;
     }
-    if shape.is_sensitive {
+    if shape.is_sensitive || holds_private_key(value) {
         *value = Value::from(HIDDEN);
         return;
     }
@@ -179,6 +181,21 @@ fn hide(shape: &Shape, value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Whether a text, in base64 or not, has a private key in PEM form: people paste a file of both
+/// where a certificate alone is asked for.
+fn holds_private_key(value: &Value) -> bool {
+    const LABEL: &str = "PRIVATE KEY-----";
+    let Some(text) = value.as_str() else {
+        return false;
+    };
+    let is_in = |bytes: &[u8]| {
+        bytes
+            .windows(LABEL.len())
+            .any(|part| part == LABEL.as_bytes())
+    };
+    text.contains(LABEL) || Blob::decode(text).is_some_and(|blob| is_in(&blob.0))
 }
 
 #[cfg(test)]
