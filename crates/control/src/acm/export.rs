@@ -6,9 +6,9 @@ use documents::tls::{self, Material};
 use shapes::acm::{self as model, error};
 
 use super::held::{self, Held};
-use super::{check_bounds, invalid, local};
+use super::{check_bounds, internal, invalid, local};
 use crate::call::{Answer, Call, Reply};
-use crate::error::{ApiError, Failure};
+use crate::error::Failure;
 
 /// What is served of a certificate; refused while there is nothing.
 async fn issued(call: &Call<'_>, certificate: &Certificate) -> Result<Material, Failure> {
@@ -42,11 +42,6 @@ async fn parts(call: &Call<'_>, material: &Material) -> Result<(String, Option<S
         }
     }
     Ok((leaf.to_pem(), (!chain_pem.is_empty()).then_some(chain_pem)))
-}
-
-fn internal(problem: &str) -> Failure {
-    tracing::error!(problem, "a call fails");
-    ApiError::common("InternalFailure", 500, problem).into()
 }
 
 pub async fn get(call: &Call<'_>) -> Answer {

@@ -37,6 +37,7 @@ pub async fn import(call: &Call<'_>) -> Answer {
         }
         Some(arn) => again(call, &imported, held::load(call, arn).await?).await?,
     };
+    local::check_key(call).await?;
     let id = &certificate.id;
     let secrets = &call.control.config.secrets;
     let served = local::material(secrets, id, &imported.chain_pem, &imported.key);
@@ -51,6 +52,16 @@ fn algorithm(imported: &Imported) -> String {
     imported.key.algorithm().request_name().to_owned()
 }
 
+/// The names that are told of it: its common name is the first one, if it is one of them.
+fn names(all: &[String], common_name: Option<&str>) -> Vec<String> {
+    let mut names = all.to_vec();
+    let is_common = |name: &String| common_name.is_some_and(|it| name.eq_ignore_ascii_case(it));
+    if let Some(at) = names.iter().position(is_common) {
+        names[..=at].rotate_right(1);
+    }
+    names
+}
+
 async fn new(
     call: &Call<'_>,
     imported: &Imported,
@@ -62,7 +73,7 @@ async fn new(
     let certificate = Certificate {
         id: format!("{}/{uuid}", held::region(call)?),
         arn: held::arn(call, &uuid),
-        names: leaf.names.clone(),
+        names: names(&leaf.names, leaf.common_name.as_deref()),
         source: Source::Imported,
         state: State::Issued,
         key_algorithm: algorithm(imported),
@@ -107,7 +118,7 @@ async fn again(
     }
     let leaf = &imported.leaf;
     let next = Certificate {
-        names: leaf.names.clone(),
+        names: names(&leaf.names, leaf.common_name.as_deref()),
         state: State::Issued,
         issued_ms: call.now_ms,
         not_before_secs: leaf.not_before_secs,
@@ -129,5 +140,20 @@ async fn again(
                 old.arn, users[0]
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_name_is_the_domain_name() {
+        let all = ["a.example", "b.example", "c.example"].map(str::to_owned);
+        let first = |common_name| names(&all, common_name).join(" ");
+        assert_eq!(first(Some("C.example")), "c.example a.example b.example");
+        assert_eq!(first(Some("a.example")), all.join(" "));
+        assert_eq!(first(Some("A person")), all.join(" "));
+        assert_eq!(first(None), all.join(" "));
     }
 }

@@ -12,7 +12,10 @@ use documents::{FormError, decode, encode};
 use secrets::{OpenError, Secrets};
 use store::{Outcome, StoreError, Txn};
 
+use super::internal;
 use crate::Control;
+use crate::call::Call;
+use crate::error::Failure;
 
 /// Attempts to make the authority, or to put what it issued, while others change the same.
 const ATTEMPTS_MAX: usize = 3;
@@ -75,6 +78,16 @@ pub(crate) async fn authority(control: &Control, now_ms: u64) -> Result<Authorit
     Err(IssueError::Conflict)
 }
 
+/// Refuses to seal anything on a node whose key is not the installation's: the others could not
+/// open it. The authority tells, which is made if there is none.
+pub(crate) async fn check_key(call: &Call<'_>) -> Result<(), Failure> {
+    match authority(call.control, call.now_ms).await {
+        Ok(_) => Ok(()),
+        Err(IssueError::Store(error)) => Err(error.into()),
+        Err(error) => Err(internal(&error.to_string())),
+    }
+}
+
 /// Issues a certificate for names, with a new key of that algorithm (`RSA_2048`, as requests name
 /// it). Keys are made off the runtime: those of RSA take a while.
 pub(crate) async fn issue(
@@ -134,8 +147,8 @@ pub(crate) fn issued(certificate: &Certificate, x509: &X509, now_ms: u64) -> Cer
     }
 }
 
-/// Issues a certificate that is asked for (or renews it) and puts it where edges find it. Does
-/// nothing to one that is gone, or never will be issued.
+/// Issues a certificate that is asked for and puts it where edges find it. Does nothing to one that
+/// is gone, that another one has issued meanwhile, or that never will be issued.
 pub(crate) async fn issue_now(control: &Control, id: &str, now_ms: u64) -> Result<(), IssueError> {
     let key = forms::certificate(id);
     for _ in 0..ATTEMPTS_MAX {
@@ -144,7 +157,7 @@ pub(crate) async fn issue_now(control: &Control, id: &str, now_ms: u64) -> Resul
         };
         let certificate: Certificate = decode(&key, &document.value)?;
         let is_ours = certificate.source == forms::Source::Requested;
-        if !is_ours || !matches!(certificate.state, State::Pending | State::Issued) {
+        if !is_ours || certificate.state != State::Pending {
             return Ok(());
         }
         let algorithm = &certificate.key_algorithm;

@@ -126,6 +126,12 @@ fn invalid(call: &Call<'_>, message: impl Into<String>) -> Failure {
     input_fault(call.operation, message.into()).into()
 }
 
+/// Ours to mend, or the operator's.
+fn internal(problem: &str) -> Failure {
+    tracing::error!(problem, "a call fails");
+    ApiError::common("InternalFailure", 500, problem).into()
+}
+
 /// Refuses an input that is out of the bounds that AWS's model states.
 fn check_bounds(call: &Call<'_>) -> Result<(), Failure> {
     let Some(input) = &call.operation.input else {

@@ -45,6 +45,7 @@ pub async fn request(call: &Call<'_>) -> Answer {
         .if_absent(&key)
         .put(&key, encode(&certificate));
     let change = tags::attach(call, change, &certificate.arn, input.tags)?;
+    local::check_key(call).await?;
     call.commit(change).await?;
     let config = &call.control.config;
     if config.acme.is_none() && !config.validate_certificates {

@@ -6,9 +6,11 @@ use certificates::authority::Authority;
 use certificates::{Certificate, KeyAlgorithm, PrivateKey, chain};
 use control::{ApiError, ControlConfig};
 use documents::tls::{self, Material};
-use documents::{acm as forms, decode};
+use documents::{acm as forms, decode, keys};
+use secrets::Secrets;
 use serde_json::{Value, json};
 use shapes::Blob;
+use store::Range;
 
 use crate::distributions::{aliases, disabled, made, updated};
 use crate::wire::Ask;
@@ -35,6 +37,12 @@ async fn refused(world: &World, operation: &str, input: Value) -> ApiError {
     let error = answer.expect_err(operation);
     assert_eq!(crate::stored::documents(world).await, before, "{operation}");
     error
+}
+
+/// Refused, and recorded.
+async fn refused_aloud(world: &World, operation: &str, input: Value) -> ApiError {
+    let answer = world.acm("us-east-1", operation, input).await;
+    answer.expect_err(operation)
 }
 
 async fn code(world: &World, operation: &str, input: Value) -> String {
@@ -478,6 +486,56 @@ async fn what_is_imported_is_served_and_can_be_imported_again() {
         described(&world, &arn).await["DomainName"],
         "www.example.com"
     );
+}
+
+#[tokio::test]
+async fn a_node_with_another_key_of_the_installation_changes_nothing_that_is_served() {
+    let ours = World::new();
+    let old = brought(&["www.example.com"], KeyAlgorithm::EcP256);
+    let arn = imported(&ours, &old).await;
+    let other = ours.beside(ControlConfig {
+        secrets: Arc::new(Secrets::new([8; 32])),
+        ..config()
+    });
+    let next = brought(&["www.example.com"], KeyAlgorithm::EcP256);
+    let mut again = import(&next);
+    again["CertificateArn"] = json!(arn);
+    let request = json!({ "DomainName": "a.example.com", "KeyAlgorithm": "EC_prime256v1" });
+    for (operation, input) in [
+        ("ImportCertificate", import(&next)),
+        ("ImportCertificate", again),
+        ("RequestCertificate", request),
+    ] {
+        let error = refused(&other, operation, input).await;
+        assert_eq!((&*error.code, error.status), ("InternalFailure", 500));
+        assert!(error.message.contains("this node has"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn a_private_key_in_the_wrong_place_is_not_in_the_audit_record() {
+    let world = World::new();
+    let brought = brought(&["www.example.com"], KeyAlgorithm::EcP256);
+    let body = brought.key.lines().nth(1).unwrap();
+    // What other servers take as one file.
+    let both = format!("{}{}", brought.certificate, brought.key);
+    let encoded = Blob(both.as_bytes().to_vec()).encode();
+    for member in ["Certificate", "CertificateChain"] {
+        let mut input = import(&brought);
+        input[member] = json!(encoded);
+        refused_aloud(&world, "ImportCertificate", input).await;
+    }
+    let range = Range {
+        prefix: keys::AUDIT.to_owned(),
+        ..Range::default()
+    };
+    let records = world.store.list(range).await.unwrap().documents;
+    assert_eq!(records.len(), 2);
+    for record in records {
+        let text = String::from_utf8(record.value.to_vec()).unwrap();
+        assert!(text.contains("ImportCertificate"), "{text}");
+        assert!(!text.contains(&encoded) && !text.contains(body), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -104,6 +104,18 @@ impl World {
         }
     }
 
+    /// Another node's API over the same store, of another config.
+    pub fn beside(&self, config: ControlConfig) -> World {
+        let store = Arc::clone(&self.store);
+        World {
+            control: Control::new(Arc::clone(&store), config, Arc::new(Sites), Arc::new(Echo)),
+            store,
+            caller: self.caller.clone(),
+            event_source: self.event_source,
+            now_ms: AtomicU64::new(self.now_ms.load(Ordering::Relaxed)),
+        }
+    }
+
     /// One whose operations are Route 53's.
     pub fn route53() -> World {
         World {
