@@ -29,6 +29,8 @@ pub(crate) struct Keyring {
     /// What sites ask of viewers' certificates, made once for all that ask the same of one bundle.
     client_auth: HashMap<Terms, Arc<ClientAuth>>,
     challenges: Challenges,
+    /// Sites that are not reached over TLS, and why: told once, not at every change of others.
+    missing: BTreeMap<String, String>,
     /// Documents that cannot be served, by key.
     refused: BTreeMap<String, Refusal>,
 }
@@ -72,6 +74,7 @@ impl Keyring {
             trust: HashMap::new(),
             client_auth: HashMap::new(),
             challenges: Challenges::default(),
+            missing: BTreeMap::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -182,13 +185,21 @@ impl Keyring {
         previous: &Hosts,
     ) -> Hosts {
         let default = self.identities.get(form::DEFAULT_CERTIFICATE).cloned();
-        let mut used = HashMap::new();
+        let (mut used, mut missing) = (HashMap::new(), BTreeMap::new());
         let mut specs = Vec::new();
         for served in sites.filter(|served| !served.site.is_staging) {
-            let spec = self.spec(&served.site, default.as_ref(), &mut used);
-            specs.extend(spec);
+            let site = &served.site;
+            match self.spec(site, default.as_ref(), &mut used) {
+                Ok(spec) => specs.extend(spec),
+                Err(message) => {
+                    if self.missing.get(&site.id) != Some(&message) {
+                        tracing::error!(site = site.id, message, "not reached over TLS");
+                    }
+                    missing.insert(site.id.clone(), message);
+                }
+            }
         }
-        self.client_auth = used;
+        (self.client_auth, self.missing) = (used, missing);
         let default = default.map(|identity| HostSpec {
             site: String::new(),
             names: identity.certificate().names.clone(),
@@ -202,29 +213,29 @@ impl Keyring {
     }
 
     /// How a site is presented; not at all while its certificate or its authorities are missing:
-    /// it is safer not to be reached than to be reached without them.
+    /// it is safer not to be reached than to be reached without them. Nothing, and no error, while
+    /// there is no default certificate yet.
     fn spec(
         &self,
         site: &Site,
         default: Option<&Arc<Identity>>,
         used: &mut HashMap<Terms, Arc<ClientAuth>>,
-    ) -> Option<HostSpec> {
+    ) -> Result<Option<HostSpec>, String> {
         let identity = match &site.tls.certificate {
-            Some(id) => self.identities.get(id)?,
-            None => default?,
+            Some(id) => self.identities.get(id),
+            None => default,
+        };
+        let identity = match (identity, &site.tls.certificate) {
+            (Some(identity), _) => identity,
+            (None, Some(id)) => return Err(format!("there is no certificate '{id}'")),
+            (None, None) => return Ok(None),
         };
         let client_auth = match &site.tls.client_auth {
-            Some(rule) => match self.client_auth(rule, used) {
-                Ok(client_auth) => Some(client_auth),
-                Err(message) => {
-                    tracing::error!(site = site.id, message, "not reached over TLS");
-                    return None;
-                }
-            },
+            Some(rule) => Some(self.client_auth(rule, used)?),
             None => None,
         };
         let domain = Some(&site.domain).filter(|domain| !domain.is_empty());
-        Some(HostSpec {
+        Ok(Some(HostSpec {
             site: site.id.clone(),
             names: domain.into_iter().chain(&site.aliases).cloned().collect(),
             identity: Arc::clone(identity),
@@ -232,7 +243,7 @@ impl Keyring {
             http2: site.tls.http2,
             http3: site.tls.http3,
             client_auth,
-        })
+        }))
     }
 
     fn client_auth(
