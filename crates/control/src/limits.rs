@@ -206,6 +206,12 @@ pub const OCSP_AGAIN_MS: u64 = 3_600_000;
 /// An ACME server is asked so often at most when a certificate is to be renewed.
 pub const WINDOW_AGAIN_MS_MIN: u64 = 6 * 3_600_000;
 
+/// A certificate is renewed for its authority's wish alone after this long at the earliest.
+pub const RENEWED_AGAIN_MS_MIN: u64 = 6 * 3_600_000;
+
+/// Characters that are kept of what a failure said.
+pub const ERROR_CHARS_MAX: usize = 2_000;
+
 /// Who is served with which certificate is looked at this often.
 pub const USES_AGAIN_MS: u64 = 60_000;
 

@@ -72,6 +72,9 @@ pub struct CertificateUpkeep {
     used: (BTreeSet<String>, u64),
     /// The local authority's name, in DER form.
     authority: Option<Vec<u8>>,
+    /// This node has another key than the installation's: it can neither open nor seal anything,
+    /// and leaves all to others.
+    is_stranger: bool,
     /// Work under way, and on which certificates.
     tasks: JoinSet<Done>,
     running: HashMap<String, Id>,
@@ -102,6 +105,7 @@ impl CertificateUpkeep {
             zones: Zones::default(),
             used: (BTreeSet::new(), 0),
             authority: None,
+            is_stranger: false,
             tasks: JoinSet::new(),
             running: HashMap::new(),
             lookups: JoinSet::new(),
@@ -129,6 +133,7 @@ impl CertificateUpkeep {
         self.zones.take(a);
         self.take_served(b);
         self.take_certificates(c);
+        self.read_authority().await;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -242,8 +247,7 @@ impl CertificateUpkeep {
             self.running.clear();
         }
         if self.authority.is_none() {
-            self.authority = self.read_authority().await;
-            self.plan_default();
+            self.read_authority().await;
         }
         if self.worker.control.config.acme.is_some() && now_ms >= self.used.1 + USES_AGAIN_MS {
             self.look_at_uses(now_ms).await;
@@ -265,11 +269,25 @@ impl CertificateUpkeep {
         self.ticks += 1;
     }
 
-    async fn read_authority(&self) -> Option<Vec<u8>> {
-        let document = self.worker.store().get(forms::AUTHORITY).await.ok()??;
-        let stored: forms::Authority = decode(forms::AUTHORITY, &document.value).ok()?;
-        let read = certificates::Certificate::from_pem(&stored.certificate_pem).ok()?;
-        Some(read.subject_der)
+    /// What plans depend on of the local authority, if there is one.
+    async fn read_authority(&mut self) {
+        let Ok(Some(document)) = self.worker.store().get(forms::AUTHORITY).await else {
+            return;
+        };
+        let Ok(stored) = decode::<forms::Authority>(forms::AUTHORITY, &document.value) else {
+            return;
+        };
+        let secrets = &self.worker.control.config.secrets;
+        if let Err(error) = secrets.open(forms::AUTHORITY, &stored.sealed_key) {
+            tracing::error!(%error, "this node looks after no certificates");
+            self.is_stranger = true;
+        }
+        let read = certificates::Certificate::from_pem(&stored.certificate_pem).ok();
+        self.authority = read.map(|read| read.subject_der);
+        // They are known better now.
+        self.entries
+            .values_mut()
+            .for_each(|entry| entry.until_ms = 0);
     }
 
     async fn look_at_uses(&mut self, now_ms: u64) {
@@ -313,7 +331,7 @@ impl CertificateUpkeep {
             is_by_acme,
             is_validated_first: config.validate_certificates && !is_default,
             is_used,
-            is_another: is_default && is_by_acme && is_local,
+            is_another: is_by_acme && is_used && is_local,
             has_responder: served.is_some_and(|served| served.has_responder),
             staple_ends_ms: served.and_then(|served| served.staple_ends_ms),
             asked_ms: entry.window.0,
@@ -324,6 +342,9 @@ impl CertificateUpkeep {
     /// Begins what is due, those first whose end is near, and then who has waited for longest.
     fn work(&mut self) {
         const NEAR_MS: u64 = 3 * 86_400_000;
+        if self.is_stranger {
+            return;
+        }
         let now_ms = self.worker.now_ms();
         self.make_default(now_ms);
         let mut due = Vec::new();

@@ -15,4 +15,6 @@ mod local;
 mod once;
 mod ordered;
 mod stapled;
+mod stranger;
+mod switched;
 mod world;

@@ -17,10 +17,10 @@ use crate::pebble::{self, Options, Pebble};
 use crate::world::{World, config, id, store};
 
 /// An authority, an edge, and name servers.
-struct Outside {
+pub struct Outside {
     edge: Edge,
     pebble: Arc<Pebble>,
-    store: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
     dns: tokio::task::JoinHandle<()>,
 }
 
@@ -30,7 +30,7 @@ impl Drop for Outside {
     }
 }
 
-async fn outside() -> Option<Outside> {
+pub async fn outside() -> Option<Outside> {
     if !pebble::is_there() {
         return None;
     }
@@ -58,7 +58,7 @@ async fn outside() -> Option<Outside> {
     })
 }
 
-fn ordering(outside: &Outside) -> ControlConfig {
+pub fn ordering(outside: &Outside) -> ControlConfig {
     ControlConfig {
         domain: "cdn.example.net".to_owned(),
         acme: Some(Server {
@@ -77,7 +77,7 @@ async fn started(world: &World) -> u64 {
     pace["started"].as_u64().unwrap()
 }
 
-async fn assert_is_of_pebble(world: &World, id: &str) {
+pub async fn assert_is_of_pebble(world: &World, id: &str) {
     let (x509, material) = world.served(id).await;
     assert!(x509.issuer.contains("Pebble"), "{}", x509.issuer);
     assert!(material.chain_pem.matches("BEGIN CERTIFICATE").count() >= 2);

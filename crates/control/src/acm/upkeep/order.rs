@@ -13,7 +13,7 @@ use super::solver::StoreSolver;
 use super::view::Zones;
 use super::worker::Worker;
 use crate::acm::local::{IssueError, Issued};
-use crate::limits::ORDER_SECS_MAX;
+use crate::limits::{ERROR_CHARS_MAX, ORDER_SECS_MAX};
 
 /// Attempts to make the account while another node makes one.
 const ATTEMPTS_MAX: usize = 3;
@@ -52,6 +52,7 @@ impl OrderError {
                 error => ["rateLimited", "serverInternal", "userActionRequired"]
                     .into_iter()
                     .chain(["accountDoesNotExist", "externalAccountRequired"])
+                    .chain(["invalidContact", "unsupportedContact"])
                     .any(|kind| error.is_problem(kind)),
             },
         }
@@ -189,7 +190,7 @@ pub fn after_failure(certificate: &Certificate, error: &OrderError, now_ms: u64)
     let mut next = certificate.clone();
     let work = &mut next.work;
     work.failures = work.failures.saturating_add(1);
-    work.last_error = error.to_string();
+    work.last_error = error.to_string().chars().take(ERROR_CHARS_MAX).collect();
     work.updated_ms = now_ms;
     let (id, ends_secs) = (&certificate.id, certificate.not_after_secs);
     let again_ms = certificates::renewal::next_attempt_ms(id, work.failures, now_ms, ends_secs);

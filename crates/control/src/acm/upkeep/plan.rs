@@ -3,7 +3,7 @@
 use certificates::renewal;
 use documents::acm::{Certificate, Source, State};
 
-use crate::limits::VALIDATION_MS;
+use crate::limits::{RENEWED_AGAIN_MS_MIN, VALIDATION_MS};
 
 /// A time that does not come.
 pub const NEVER: u64 = u64::MAX;
@@ -109,7 +109,10 @@ fn renewal_ms(certificate: &Certificate, facts: &Facts) -> u64 {
     } else {
         let (from, to) = (certificate.not_before_secs, certificate.not_after_secs);
         let due_ms = renewal::due_ms(&certificate.id, from, to);
-        due_ms.min(facts.asked_ms.unwrap_or(NEVER))
+        // However often its authority wants that, this is no storm.
+        let earliest_ms = certificate.issued_ms.saturating_add(RENEWED_AGAIN_MS_MIN);
+        let asked_ms = facts.asked_ms.map_or(NEVER, |at_ms| at_ms.max(earliest_ms));
+        due_ms.min(asked_ms)
     };
     due_ms.max(certificate.work.not_before_ms)
 }

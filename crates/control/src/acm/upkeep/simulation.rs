@@ -10,7 +10,7 @@ use documents::acm::{Certificate, Source, State, Work};
 use super::order::{self, OrderError};
 use super::pace::Pace;
 use super::plan::{Facts, Next, plan};
-use crate::limits::{ORDERS_PER_MINUTE_MAX, VALIDATION_MS};
+use crate::limits::{ERROR_CHARS_MAX, ORDERS_PER_MINUTE_MAX, RENEWED_AGAIN_MS_MIN, VALIDATION_MS};
 
 const START_MS: u64 = 1_790_000_000_000;
 const MINUTE_MS: u64 = 60_000;
@@ -316,4 +316,46 @@ fn only_what_was_never_issued_fails_for_good() {
         let after = order::after_failure(&issued, &rejected(kind), START_MS);
         assert_eq!(after.state, State::Issued, "{kind}");
     }
+}
+
+#[test]
+fn an_authority_that_wants_a_renewal_at_once_again_and_again_gets_it_now_and_then() {
+    let mut one = certificate("us-east-1/1".to_owned(), START_MS);
+    issue(&mut one, START_MS, 90 * DAY_MS);
+    one.issued_ms = START_MS;
+    let facts = Facts {
+        asked_ms: Some(START_MS - DAY_MS),
+        ..used()
+    };
+    let then_ms = START_MS + RENEWED_AGAIN_MS_MIN;
+    assert_eq!(plan(&one, START_MS, &facts), Next::Wait(then_ms));
+    assert_eq!(plan(&one, then_ms, &facts), Next::Renew);
+    // Those that live for less are renewed in time all the same.
+    issue(&mut one, START_MS, HOUR_MS);
+    assert_eq!(plan(&one, START_MS + 40 * MINUTE_MS, &facts), Next::Renew);
+}
+
+#[test]
+fn what_is_wrong_with_the_account_is_wrong_for_all_orders() {
+    for kind in [
+        "invalidContact",
+        "unsupportedContact",
+        "externalAccountRequired",
+    ] {
+        assert!(rejected(kind).is_of_server(), "{kind}");
+    }
+    for kind in ["dns", "unauthorized", "rejectedIdentifier"] {
+        assert!(!rejected(kind).is_of_server(), "{kind}");
+    }
+}
+
+#[test]
+fn what_a_failure_says_has_a_bound() {
+    let pending = certificate("us-east-1/1".to_owned(), START_MS);
+    let long = OrderError::Acme(AcmeError::Unsolvable {
+        name: "a.example".to_owned(),
+        offered: "\u{e4}".repeat(100_000),
+    });
+    let after = order::after_failure(&pending, &long, START_MS);
+    assert_eq!(after.work.last_error.chars().count(), ERROR_CHARS_MAX);
 }
