@@ -1,5 +1,6 @@
 //! An account at an ACME server.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,8 +12,9 @@ use crate::error::AcmeError;
 use crate::limits::FAILURES_MAX;
 use crate::transport::{Connections, RetryAfter, Transport, connections};
 
-/// An ACME server, as the operator names it. Naming one agrees to its terms of service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// An ACME server, as the operator names it. Naming one agrees to its terms of service. The key of
+/// an external account is not shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Server {
     /// Its directory (RFC 8555 §7.1.1); `https` alone.
     pub directory_url: String,
@@ -24,6 +26,16 @@ pub struct Server {
     /// Key id and HMAC key, in base64url, of the account at the authority that this one is bound
     /// to (RFC 8555 §7.3.4).
     pub eab: Option<(String, String)>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = formatter.debug_struct("Server");
+        text.field("directory_url", &self.directory_url)
+            .field("contact", &self.contact)
+            .field("eab", &self.eab.as_ref().map(|(id, _)| id))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -190,6 +202,19 @@ mod tests {
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("made"),
         }
+    }
+
+    #[test]
+    fn the_key_of_an_external_account_is_not_shown() {
+        let server = Server {
+            eab: Some(("kid-1".to_owned(), "c2VjcmV0".to_owned())),
+            ..Server::default()
+        };
+        let shown = format!("{server:?}");
+        assert!(
+            shown.contains("kid-1") && !shown.contains("c2VjcmV0"),
+            "{shown}"
+        );
     }
 
     #[tokio::test]
