@@ -204,3 +204,73 @@ fn changes_that_need_a_restart_are_told_from_those_that_do_not() {
     assert_eq!(waiting[0], "api is no longer set");
     assert!(waiting[1].starts_with("workers = \"2\" ("), "{waiting:?}");
 }
+
+#[test]
+fn an_acme_server_is_an_https_url_with_a_host() {
+    let acme = |url: &str| settings(&ServeArguments::default(), &[("WARMFRONT_ACME", url)]);
+    let told = acme("https://ca.example:14000/dir").unwrap().tls;
+    assert_eq!(told.acme.as_deref(), Some("https://ca.example:14000/dir"));
+    assert!(told.validate_certificates);
+    for wrong in [
+        "http://ca.example/dir",
+        "https://",
+        "https:///dir",
+        "https://ca.example/a dir",
+        "ca.example",
+    ] {
+        let message = message(acme(wrong));
+        assert!(message.starts_with("acme is "), "{message}");
+    }
+}
+
+#[test]
+fn whom_an_acme_server_writes_to_has_an_address() {
+    let contact = |text: &str| {
+        let environment = [("WARMFRONT_ACME_CONTACT", text)];
+        settings(&ServeArguments::default(), &environment)
+    };
+    for good in ["ops@example.com", "mailto:ops@example.com"] {
+        let told = contact(good).unwrap().tls.acme_contact;
+        assert_eq!(told.as_deref(), Some(good));
+    }
+    for wrong in [
+        "ops",
+        "@",
+        "ops@",
+        "Ops <ops@example.com>",
+        "a@b.example, c@b.example",
+    ] {
+        let message = message(contact(wrong));
+        assert!(message.starts_with("acme_contact is "), "{message}");
+    }
+}
+
+#[test]
+fn a_key_for_an_acme_server_is_checked_and_never_repeated() {
+    let acme_key = |text: &str| {
+        let environment = [("WARMFRONT_ACME_KEY", text)];
+        settings(&ServeArguments::default(), &environment)
+    };
+    for (text, id, key) in [
+        ("kid-1:c2VjcmV0", "kid-1", "c2VjcmV0"),
+        (
+            "https://ca.example/7:c2VjcmV0MQ==",
+            "https://ca.example/7",
+            "c2VjcmV0MQ==",
+        ),
+    ] {
+        let told = acme_key(text).unwrap().tls.acme_key;
+        assert_eq!(told, Some((id.to_owned(), key.to_owned())));
+    }
+    for wrong in [
+        "c2VjcmV0",
+        ":c2VjcmV0",
+        "kid-1:",
+        "kid-1:c2VjcmV0+/",
+        "kid-1:c2VjcmV0x",
+    ] {
+        let message = message(acme_key(wrong));
+        assert!(message.starts_with("acme_key is "), "{message}");
+        assert!(!message.contains("c2VjcmV0"), "{message}");
+    }
+}

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hyper::Uri;
 use tls::UnknownName;
 
 use super::{Reader, SettingError};
@@ -11,6 +12,7 @@ use super::{Reader, SettingError};
 const SWITCH: &str = "on or off";
 const UNKNOWN: &str = "default (the default certificate is presented) or alert";
 const ACME: &str = "the URL of an ACME server's directory, https://…";
+const ACME_CONTACT: &str = "an address of mail, or a URL such as mailto:ops@example.com";
 const ACME_KEY: &str = "KEY_ID:KEY, as the ACME server gave them; the key in base64url";
 
 /// What is said of TLS.
@@ -63,8 +65,14 @@ impl TlsSettings {
                 .parse("unknown_names", unknown_name, UNKNOWN)?
                 .unwrap_or_default(),
             acme_root: reader.existing("acme_root", Path::is_file, "a file of certificates")?,
-            acme_contact: reader.text("acme_contact").map(str::to_owned),
-            acme_key: reader.parse("acme_key", acme_key, ACME_KEY)?,
+            acme_contact: reader.parse("acme_contact", acme_contact, ACME_CONTACT)?,
+            acme_key: match reader.text("acme_key") {
+                None => None,
+                // It is a secret: an error does not repeat it.
+                Some(text) => {
+                    Some(acme_key(text).ok_or_else(|| reader.error("acme_key", "…", ACME_KEY))?)
+                }
+            },
             validate_certificates: switch("validate_certificates")?.unwrap_or(acme.is_some()),
             acme,
             buckets: reader
@@ -83,17 +91,24 @@ fn unknown_name(text: &str) -> Option<UnknownName> {
 }
 
 fn acme(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://")?;
-    (!rest.is_empty()).then(|| text.to_owned())
+    let url: Uri = text.parse().ok()?;
+    let is_host = url.host().is_some_and(|host| !host.is_empty());
+    (url.scheme_str() == Some("https") && is_host).then(|| text.to_owned())
+}
+
+/// ACME servers refuse every order of an account whose contact they do not take.
+fn acme_contact(text: &str) -> Option<String> {
+    let is_word = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_mail = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
+    let is_contact = text.contains(':') || text.rsplit_once('@').is_some_and(is_mail);
+    (is_word && is_contact).then(|| text.to_owned())
 }
 
 fn acme_key(text: &str) -> Option<(String, String)> {
-    let (id, key) = text.split_once(':')?;
-    let is_key = |key: &str| {
-        !key.is_empty()
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
-    };
-    (!id.is_empty() && is_key(key)).then(|| (id.to_owned(), key.to_owned()))
+    // An id may be a URL, a key has no colon.
+    let (id, key) = text.rsplit_once(':')?;
+    let digits = key.trim_end_matches('=');
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_base64 = !digits.is_empty() && digits.len() % 4 != 1 && digits.bytes().all(is_digit);
+    (!id.is_empty() && is_base64).then(|| (id.to_owned(), key.to_owned()))
 }
