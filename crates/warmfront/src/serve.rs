@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::{fs, io};
 
 use control::{Control, ControlConfig};
+use documents::acm::{AUTHORITY, Authority};
 use documents::{Node, Role};
 use edge::{Edge, EdgeConfig, Follower, Following, StartError};
 use health::{Board, Runner, RunnerConfig};
@@ -104,6 +105,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     let secrets = installation_key(&settings)?;
     let store = store::open(&settings)?;
     let is_new = first_key(&settings, &store).await?;
+    tell_of_other_key(&settings, &*store, &secrets).await;
     let name = node_name(&settings)?;
     let geo = load_geo(&settings)?;
     let mut addresses = Vec::new();
@@ -194,6 +196,26 @@ fn installation_key(settings: &Settings) -> Result<Arc<Secrets>, SettingError> {
         );
     }
     Ok(Arc::new(secrets))
+}
+
+/// Says at the start what else is seen in handshakes that fail: a node with another key than the
+/// installation's opens nothing that the others sealed. It serves what needs no key all the same.
+async fn tell_of_other_key(settings: &Settings, store: &dyn ::store::Store, secrets: &Secrets) {
+    let read = tokio::time::timeout(store::PATIENCE, store.get(AUTHORITY)).await;
+    let Ok(Ok(Some(document))) = read else {
+        return;
+    };
+    let Ok(authority) = documents::decode::<Authority>(AUTHORITY, &document.value) else {
+        return;
+    };
+    if let Err(error) = secrets.open(AUTHORITY, &authority.sealed_key) {
+        let file = settings.tls.secrets.display();
+        tracing::error!(
+            %file, %error,
+            "this is not the installation's key: HTTPS is not served until the file is the same \
+             as on the other nodes"
+        );
+    }
 }
 
 /// The ACME server that issues certificates, if there is one.

@@ -60,18 +60,26 @@ pub fn trust(
     let pem = told["Certificate"].as_str().unwrap_or_default();
     let certificate = Certificate::from_pem(pem.as_bytes())
         .map_err(|error| TrustError::Certificate(error.to_string()))?;
+    if !certificate.is_authority {
+        let subject = certificate.subject;
+        return Err(TrustError::Certificate(format!(
+            "{subject} is not one of an authority"
+        )));
+    }
     let name = certificate.common_name.clone().unwrap_or_default();
+    // This one alone, and nothing that the server said around it.
+    let pem = certificate.to_pem();
     if !arguments.install && !arguments.uninstall {
         crate::print(&match output {
             Output::Json => table::json(&told),
-            Output::Text => pem.to_owned(),
+            Output::Text => pem,
         });
         return Ok(ExitCode::SUCCESS);
     }
     let path = file_of(&certificate);
     let said = match arguments.install {
         true => {
-            install(&path, pem)?;
+            install(&path, &pem)?;
             format!("This machine trusts \"{name}\" ({}).\n", path.display())
         }
         false => {
