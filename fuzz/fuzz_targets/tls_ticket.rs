@@ -5,12 +5,13 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use rustls::server::ProducesTickets as _;
 use secrets::Secrets;
 use tls::Tickets;
 
 static TICKETS: LazyLock<Arc<Tickets>> = LazyLock::new(|| {
-    Tickets::with_clock(Arc::new(Secrets::new([7; secrets::KEY_BYTES])), || 1_800_000_000)
+    Tickets::with_clock(Arc::new(Secrets::new([7; secrets::KEY_BYTES])), || {
+        1_800_000_000
+    })
 });
 
 fuzz_target!(|data: &[u8]| {

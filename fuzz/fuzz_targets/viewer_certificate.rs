@@ -12,9 +12,22 @@ fuzz_target!(|data: &[u8]| {
     let Some(told) = ViewerCertificate::read(&chain) else {
         return;
     };
-    let own = [&told.serial_number, &told.issuer, &told.subject, &told.validity, &told.sha256];
-    let sent = [told.pem_url_encoded(), told.client_cert(), told.client_cert_chain().unwrap()];
+    let own = [
+        &told.serial_number,
+        &told.issuer,
+        &told.subject,
+        &told.validity,
+        &told.sha256,
+    ];
+    let sent = [
+        told.pem_url_encoded(),
+        told.client_cert(),
+        told.client_cert_chain().unwrap(),
+    ];
     for text in own.into_iter().chain(&sent) {
-        assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
+        assert!(
+            text.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "{text}"
+        );
     }
 });

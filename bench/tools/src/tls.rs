@@ -28,7 +28,7 @@ fn provider() -> Arc<CryptoProvider> {
             cipher_suite::TLS13_AES_128_GCM_SHA256,
             cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         ],
-        // The second is the keys' own, which TLS 1.2 wants to see here too; shares are of the first.
+        // The second is the keys' own, which TLS 1.2 wants to see here too; shares are the first's.
         kx_groups: vec![kx_group::X25519, kx_group::SECP256R1],
         ..default_provider()
     })

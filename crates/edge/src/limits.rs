@@ -154,8 +154,8 @@ const _: () = assert!(QUIC_UNPROVEN_HANDSHAKES_MAX < QUIC_HANDSHAKES_MAX);
 /// Streams of one HTTP/2 connection at once (RFC 9113 §6.5.2 recommends no fewer than 100).
 pub const HTTP2_STREAMS_MAX: u32 = 128;
 
-/// Largest list of header fields, as HTTP/2 counts it: 32 bytes for each field besides its own. More
-/// than [`message::limits::REQUEST_HEAD_BYTES_MAX`], which is what tells viewers why.
+/// Largest list of header fields, as HTTP/2 counts it: 32 bytes for each field besides its own.
+/// More than [`message::limits::REQUEST_HEAD_BYTES_MAX`], which is what tells viewers why.
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
 
 /// Table of header fields that viewers fill (RFC 9113 §6.5.2: the initial value).

@@ -2,10 +2,10 @@
 //! and renewed, responders asked; and the default certificate is made.
 //!
 //! It runs on every node that answers the API. All of them see the same documents and plan the same
-//! (`plan.rs`); who works on a certificate claims it in the store, with a lease, so that nobody else
-//! does, and somebody else may when the node is gone (`claim.rs`). How many orders begin is counted
-//! for all nodes together (`pace.rs`). What comes of work is committed only while the claim holds
-//! and the certificate is as it was when the work began.
+//! (`plan.rs`); who works on a certificate claims it in the store, with a lease, so that nobody
+//! else does, and somebody else may when the node is gone (`claim.rs`). How many orders begin is
+//! counted for all nodes together (`pace.rs`). What comes of work is committed only while the claim
+//! holds and the certificate is as it was when the work began.
 //!
 //! Read `plan.rs` first, then [`CertificateUpkeep::run`].
 
@@ -312,7 +312,7 @@ impl CertificateUpkeep {
         let config = &self.worker.control.config;
         let certificate = &entry.certificate;
         let is_default = certificate.id == DEFAULT_CERTIFICATE;
-        // The domain's names can be shown to be ours as names of a zone alone, as one is a wildcard.
+        // The domain's names can be shown to be ours as names of a zone alone: one is a wildcard.
         let can_order = !is_default || !self.zones.of(&config.domain).is_empty();
         let is_by_acme = config.acme.is_some() && can_order;
         let served = self.served.get(&certificate.id);

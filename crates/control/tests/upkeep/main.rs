@@ -6,7 +6,7 @@
 
 #[path = "../../../acme/tests/pebble/https.rs"]
 mod https;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the crate acme's own tests use the rest")]
 #[path = "../../../acme/tests/pebble/mod.rs"]
 mod pebble;
 

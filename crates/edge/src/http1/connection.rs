@@ -386,9 +386,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
         }
     }
 
-    /// Tells a viewer over TLS that this was all (close_notify, RFC 8446 §6.1): a reply may end with
-    /// its connection, and one that was cut off would look the same. Nobody waits for viewers who
-    /// take nothing any more.
+    /// Tells a viewer over TLS that this was all (close_notify, RFC 8446 §6.1): a reply may end
+    /// with its connection, and one that was cut off would look the same. Nobody waits for
+    /// viewers who take nothing any more.
     async fn say_goodbye(&mut self) {
         if self.front.viewer.is_https() && !self.has_broken_off {
             poll_fn(|cx| {

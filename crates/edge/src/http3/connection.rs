@@ -115,6 +115,10 @@ const FIELDS_BYTES_MAX: u64 = (message::limits::REQUEST_HEAD_BYTES_MAX
 
 const _: () = assert!(FIELDS_BYTES_MAX <= limits::HTTP3_FRAME_BYTES_MAX);
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a request is the usual one, and a box would be an allocation for each"
+)]
 enum Next {
     Request(RequestResolver<Connection, Bytes>),
     /// The worker stops, or nothing has been asked for too long.

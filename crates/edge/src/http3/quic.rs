@@ -20,13 +20,16 @@ use quinn::{ConnectionError, ReadError, VarInt, WriteError};
 use super::frames::Frames;
 use super::outbox::Outbox;
 
+/// What is ours of a stream.
+type Ours = (Rc<RefCell<Outbox>>, Rc<Inbox>);
+
 /// Where the connection puts what is ours of the stream that h3 has just accepted.
 #[derive(Clone, Default)]
-pub(super) struct Accepted(Rc<RefCell<Option<(Rc<RefCell<Outbox>>, Rc<Inbox>)>>>);
+pub(super) struct Accepted(Rc<RefCell<Option<Ours>>>);
 
 impl Accepted {
     /// What is ours of the last stream; once.
-    pub fn take(&self) -> Option<(Rc<RefCell<Outbox>>, Rc<Inbox>)> {
+    pub fn take(&self) -> Option<Ours> {
         self.0.borrow_mut().take()
     }
 }

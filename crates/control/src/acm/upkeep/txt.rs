@@ -1,9 +1,9 @@
 //! Texts at `_acme-challenge.<name>` in hosted zones.
 //!
 //! They are written as every client's changes are, by `ChangeResourceRecordSets`. A record set that
-//! is there already stays, with one more value; a batch deletes it as it was read and makes it anew,
-//! so that of two who change it the later one begins again and nothing is lost. What is in a zone is
-//! noted in the store before, so that whoever finds it there later can take it away.
+//! is there already stays, with one more value; a batch deletes it as it was read and makes it
+//! anew, so that of two who change it the later one begins again and nothing is lost. What is in a
+//! zone is noted in the store before, so that whoever finds it there later can take it away.
 
 use documents::route53 as forms;
 use documents::{Role, acm, decode, encode};

@@ -125,7 +125,7 @@ fn root_object(config: &DistributionConfig) -> Rule {
     })
 }
 
-/// Which certificate. Whether ACM's is there is for `viewer_certificate.rs` to say; IAM's never are.
+/// Which certificate. Whether ACM's is there is for `viewer_certificate.rs` to say; IAM's never is.
 fn certificate(certificate: &cf::ViewerCertificate) -> Rule {
     let acm = certificate.acm_certificate_arn.as_deref();
     let iam = certificate.iam_certificate_id.as_deref();
