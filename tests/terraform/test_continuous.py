@@ -7,7 +7,7 @@ STAGED = ("-H", "aws-cf-cd-stage: green")
 
 class ContinuousDeployment(case.Case):
     configuration = "continuous"
-    resources_made = 3
+    resources_made = 4
     resources_changed = 1
 
     @classmethod
