@@ -49,6 +49,10 @@ pub fn read_head(
     room.take("Host", host)?;
     let mut crumbs = 0;
     for (name, value) in &parts.headers {
+        // The crate `http` takes quotation marks in names.
+        if name.as_str().contains('"') {
+            return Err(RequestError::Malformed);
+        }
         room.take(name.as_str(), value.as_bytes())?;
         crumbs += usize::from(*name == header::COOKIE);
         // All of them together are one field.
@@ -206,6 +210,28 @@ mod tests {
         let mut head = RequestHead::default();
         let result = read_head(&parts, None, Version::Http2, true, &mut head);
         (result, head)
+    }
+
+    #[test]
+    fn no_byte_of_a_name_is_taken_that_http1_does_not_take() {
+        let mut refused = Vec::new();
+        for byte in 0..=u8::MAX {
+            let name = [b'a', byte, b'b'];
+            let Ok(known) = http::HeaderName::from_lowercase(&name) else {
+                continue;
+            };
+            let (result, _) = read(Request::get("https://site.test/").header(known, "1"));
+            let wire = [
+                &b"GET / HTTP/1.1\r\nHost: site.test\r\n"[..],
+                &name,
+                b": 1\r\n\r\n",
+            ]
+            .concat();
+            let parsed = parse_request(&wire, &mut RequestHead::default());
+            assert_eq!(result.is_ok(), parsed.is_ok(), "byte {byte:#x}: {parsed:?}");
+            refused.extend(result.is_err().then_some(byte));
+        }
+        assert_eq!(refused, [b'"']);
     }
 
     #[test]
