@@ -11,6 +11,7 @@
 //! cloudfront/connection-group/cg_1         Resource<ConnectionGroup>
 //! cloudfront/function/<name>               Resource<CreateFunctionRequest>, code and all
 //! cloudfront/function-live/<name>          the same, as it was published: what edges run
+//! cloudfront/bucket/<name>                 where a bucket is kept: [`crate::bucket::Bucket`]
 //! cloudfront/key-value-store/<uuid>        Resource<CreateKeyValueStoreRequest>
 //! cloudfront/key-values/<uuid>             count and size of all keys of the store
 //! cloudfront/key-values/<uuid>/<key>       the value of a key, as JSON text; the key is any text
@@ -61,6 +62,20 @@ pub const FUNCTION_LIVE: &str = "function-live";
 pub const CONNECTION_FUNCTION: &str = "connection-function";
 /// Collection of connection functions as they are published.
 pub const CONNECTION_FUNCTION_LIVE: &str = "connection-function-live";
+/// Collection of public keys.
+pub const PUBLIC_KEY: &str = "public-key";
+/// Collection of key groups.
+pub const KEY_GROUP: &str = "key-group";
+/// Collection of origin access controls.
+pub const ORIGIN_ACCESS_CONTROL: &str = "origin-access-control";
+/// Collection of origin access identities.
+pub const ORIGIN_ACCESS_IDENTITY: &str = "origin-access-identity";
+/// Collection of field-level encryption configs.
+pub const FIELD_LEVEL_ENCRYPTION: &str = "field-level-encryption";
+/// Collection of field-level encryption profiles.
+pub const FIELD_LEVEL_ENCRYPTION_PROFILE: &str = "field-level-encryption-profile";
+/// Collection of buckets that this installation keeps, by name: [`crate::bucket::Bucket`].
+pub const BUCKET: &str = "bucket";
 /// Collection of key value stores.
 pub const KEY_VALUE_STORE: &str = "key-value-store";
 /// Collection of the keys of these stores, by store. The id of one is `<uuid>/<key>`.

@@ -7,6 +7,7 @@
 //! Read [`keys`], [`Resource`] and [`Node`] first; then [`route53`], [`tls`] and [`acm`].
 
 pub mod acm;
+pub mod bucket;
 pub mod distribution;
 pub mod keys;
 pub mod limits;

@@ -22,7 +22,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const CONFIG: Kind = Kind {
     noun: "field-level encryption config",
-    collection: "field-level-encryption",
+    collection: keys::FIELD_LEVEL_ENCRYPTION,
     id: IdForm::Letter('C'),
     cfn_type: "AWS::CloudFront::FieldLevelEncryptionConfig",
     missing: &error::NO_SUCH_FIELD_LEVEL_ENCRYPTION_CONFIG,
@@ -30,7 +30,7 @@ pub(super) const CONFIG: Kind = Kind {
 
 pub(super) const PROFILE: Kind = Kind {
     noun: "field-level encryption profile",
-    collection: "field-level-encryption-profile",
+    collection: keys::FIELD_LEVEL_ENCRYPTION_PROFILE,
     id: IdForm::Letter('P'),
     cfn_type: "AWS::CloudFront::FieldLevelEncryptionProfile",
     missing: &error::NO_SUCH_FIELD_LEVEL_ENCRYPTION_PROFILE,

@@ -17,7 +17,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const KIND: Kind = Kind {
     noun: "key group",
-    collection: "key-group",
+    collection: keys::KEY_GROUP,
     id: IdForm::Uuid,
     cfn_type: "AWS::CloudFront::KeyGroup",
     missing: &error::NO_SUCH_RESOURCE,

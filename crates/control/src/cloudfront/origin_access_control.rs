@@ -15,7 +15,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const KIND: Kind = Kind {
     noun: "origin access control",
-    collection: "origin-access-control",
+    collection: keys::ORIGIN_ACCESS_CONTROL,
     id: IdForm::Letter('E'),
     cfn_type: "AWS::CloudFront::OriginAccessControl",
     missing: &error::NO_SUCH_ORIGIN_ACCESS_CONTROL,

@@ -15,7 +15,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const KIND: Kind = Kind {
     noun: "origin access identity",
-    collection: "origin-access-identity",
+    collection: keys::ORIGIN_ACCESS_IDENTITY,
     id: IdForm::Letter('E'),
     cfn_type: "AWS::CloudFront::CloudFrontOriginAccessIdentity",
     missing: &error::NO_SUCH_CLOUD_FRONT_ORIGIN_ACCESS_IDENTITY,

@@ -4,6 +4,7 @@ use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use documents::keys;
 use serde_json::Value;
 use shapes::cloudfront::{PublicKeyConfig, error};
 
@@ -16,7 +17,7 @@ use crate::service::{Entry, stored};
 
 pub(super) const KIND: Kind = Kind {
     noun: "public key",
-    collection: "public-key",
+    collection: keys::PUBLIC_KEY,
     id: IdForm::Letter('K'),
     cfn_type: "AWS::CloudFront::PublicKey",
     missing: &error::NO_SUCH_PUBLIC_KEY,

@@ -7,10 +7,10 @@ use documents::distribution::as_behavior;
 use documents::tenant::{ConnectionGroup, Tenant, config_of};
 use documents::{FormError, Refusal, Resource, keys};
 use serde::de::DeserializeOwned;
-use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch};
+use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch, Origin};
 use store::{Batch, Document, Event};
 
-use crate::site::{Policies, Site, compile};
+use crate::site::{Policies, Private, Site, bucket_of, compile};
 
 /// The documents that sites are made of, as far as compiling needs them.
 pub(crate) struct Sites {
@@ -171,6 +171,7 @@ impl Sites {
         dirty: &mut Dirty,
         plan: &mut Plan,
     ) -> Result<(), FormError> {
+        let (private, owned) = (&mut self.policies.private, id.to_owned());
         match collection {
             keys::DISTRIBUTION => {
                 let resource: Resource<DistributionConfig> = read(document)?;
@@ -225,6 +226,22 @@ impl Sites {
             keys::CONTINUOUS_DEPLOYMENT_POLICY => {
                 self.policies.insert_deployment(id, config(document)?);
             }
+            keys::PUBLIC_KEY => drop(private.public_keys.insert(owned, config(document)?)),
+            keys::KEY_GROUP => drop(private.key_groups.insert(owned, config(document)?)),
+            keys::ORIGIN_ACCESS_CONTROL => {
+                private.access_controls.insert(owned, config(document)?);
+            }
+            keys::ORIGIN_ACCESS_IDENTITY => drop(private.access_identities.insert(owned)),
+            keys::FIELD_LEVEL_ENCRYPTION => {
+                private.encryptions.insert(owned, config(document)?);
+            }
+            keys::FIELD_LEVEL_ENCRYPTION_PROFILE => {
+                private.encryption_profiles.insert(owned, config(document)?);
+            }
+            keys::BUCKET => {
+                let bucket = documents::decode(&document.key, &document.value)?;
+                private.buckets.insert(owned, bucket);
+            }
             _ => return Ok(()),
         }
         dirty.policies.insert(id.to_owned());
@@ -266,11 +283,16 @@ impl Sites {
                 self.policies.remove(id);
                 dirty.policies.insert(id.to_owned());
             }
+            _ if Private::keeps(collection) => {
+                self.policies.private.remove(collection, id);
+                dirty.policies.insert(id.to_owned());
+            }
             _ => {}
         }
     }
 
     fn compile(&mut self, mut dirty: Dirty, plan: &mut Plan) {
+        self.policies.private.spread(&mut dirty.policies);
         if !dirty.policies.is_empty() {
             let users = self.distributions.iter().filter(|(_, distribution)| {
                 let mut uses = distribution.uses.iter();
@@ -383,24 +405,38 @@ fn config<C: DeserializeOwned>(document: &Document) -> Result<C, FormError> {
     Ok(read(document)?.config)
 }
 
-/// Ids of the policies that a distribution names.
+/// Ids of the policies that a distribution names, and of whatever else it is compiled with.
 fn policies_of(config: &DistributionConfig) -> Vec<String> {
     let behaviors = config.cache_behaviors.iter();
     let behaviors = behaviors.flat_map(|behaviors| behaviors.items().iter().cloned());
     let mut uses: Vec<String> = behaviors
         .chain([as_behavior(config.default_cache_behavior.clone())])
         .flat_map(|behavior| {
-            [
+            let groups = behavior.trusted_key_groups.and_then(|groups| groups.items);
+            let ids = [
                 behavior.cache_policy_id,
                 behavior.origin_request_policy_id,
                 behavior.response_headers_policy_id,
-            ]
+                behavior.field_level_encryption_id,
+            ];
+            ids.into_iter().flatten().chain(groups.unwrap_or_default())
         })
-        .chain([config.continuous_deployment_policy_id.clone()])
-        .flatten()
+        .chain(config.continuous_deployment_policy_id.clone())
+        .chain(config.origins.items.iter().flat_map(used_by_origin))
         .filter(|id| !id.is_empty())
         .collect();
     uses.sort();
     uses.dedup();
     uses
+}
+
+/// Ids of what an origin names, and the name of its bucket.
+fn used_by_origin(origin: &Origin) -> Vec<String> {
+    let identity = origin.s3_origin_config.as_ref();
+    let identity = identity.map(|s3| s3.origin_access_identity.as_str());
+    let identity = identity.and_then(|path| path.rsplit('/').next());
+    let bucket = bucket_of(&origin.domain_name);
+    let control = origin.origin_access_control_id.as_deref();
+    let named = [identity, bucket, control].into_iter().flatten();
+    named.map(str::to_owned).collect()
 }

@@ -17,7 +17,7 @@ pub use self::tls::{ClientAuthRule, SiteTls};
 pub use compile::compile;
 pub(crate) use compile::scope_of;
 pub use pattern::{PathPattern, PatternError, wildcard_match};
-pub use policies::{Policies, PolicyError};
+pub use policies::{Policies, PolicyError, Private, bucket_of};
 
 pub use crate::deployment::{Deployment, Stickiness, Traffic};
 use crate::forward::ForwardRule;

@@ -2,6 +2,7 @@
 //! the JSON that the AWS CLI prints.
 
 mod check;
+mod private;
 
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +18,8 @@ use shapes::{ShapeError, Structure};
 use check::{validate_cache, validate_origin_request};
 use documents::managed;
 
+pub use private::{Private, bucket_of};
+
 /// Longest policy file: a list of all policies that an account may have is far shorter.
 const POLICY_FILE_BYTES_MAX: u64 = 4 << 20;
 /// Most policies of one kind; AWS's quota is 20 custom ones (spec §1.4), which it raises.
@@ -29,6 +32,8 @@ pub struct Policies {
     origin_request: HashMap<String, OriginRequestPolicyConfig>,
     response_headers: HashMap<String, ResponseHeadersPolicyConfig>,
     deployment: HashMap<String, ContinuousDeploymentPolicyConfig>,
+    /// What private content goes by.
+    pub private: Private,
 }
 
 /// Why policies could not be loaded; the operator's fault.

@@ -1,0 +1,142 @@
+//! What private content goes by, as the store says it: keys and groups of keys that sign, the ways
+//! to private origins, field-level encryption, and buckets of this installation.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use documents::bucket::Bucket;
+use documents::keys;
+use shapes::cloudfront::{
+    FieldLevelEncryptionConfig, FieldLevelEncryptionProfileConfig, KeyGroupConfig,
+    OriginAccessControlConfig, PublicKeyConfig,
+};
+
+/// The documents, by kind and id.
+#[derive(Clone, Debug, Default)]
+pub struct Private {
+    /// Public keys: what signatures are checked by, and fields encrypted with.
+    pub public_keys: HashMap<String, PublicKeyConfig>,
+    /// Key groups.
+    pub key_groups: HashMap<String, KeyGroupConfig>,
+    /// Origin access controls.
+    pub access_controls: HashMap<String, OriginAccessControlConfig>,
+    /// Ids of origin access identities.
+    pub access_identities: HashSet<String>,
+    /// Field-level encryption configs.
+    pub encryptions: HashMap<String, FieldLevelEncryptionConfig>,
+    /// Field-level encryption profiles.
+    pub encryption_profiles: HashMap<String, FieldLevelEncryptionProfileConfig>,
+    /// Buckets of this installation, by name.
+    pub buckets: HashMap<String, Bucket>,
+}
+
+impl Private {
+    /// Whether documents of a collection are kept here.
+    pub fn keeps(collection: &str) -> bool {
+        matches!(
+            collection,
+            keys::PUBLIC_KEY
+                | keys::KEY_GROUP
+                | keys::ORIGIN_ACCESS_CONTROL
+                | keys::ORIGIN_ACCESS_IDENTITY
+                | keys::FIELD_LEVEL_ENCRYPTION
+                | keys::FIELD_LEVEL_ENCRYPTION_PROFILE
+                | keys::BUCKET
+        )
+    }
+
+    /// Forgets a document.
+    pub fn remove(&mut self, collection: &str, id: &str) {
+        match collection {
+            keys::PUBLIC_KEY => drop(self.public_keys.remove(id)),
+            keys::KEY_GROUP => drop(self.key_groups.remove(id)),
+            keys::ORIGIN_ACCESS_CONTROL => drop(self.access_controls.remove(id)),
+            keys::ORIGIN_ACCESS_IDENTITY => drop(self.access_identities.remove(id)),
+            keys::FIELD_LEVEL_ENCRYPTION => drop(self.encryptions.remove(id)),
+            keys::FIELD_LEVEL_ENCRYPTION_PROFILE => drop(self.encryption_profiles.remove(id)),
+            keys::BUCKET => drop(self.buckets.remove(id)),
+            _ => {}
+        }
+    }
+
+    /// Adds to ids that changed those of what is made of them, up to what distributions name.
+    pub fn spread(&self, changed: &mut BTreeSet<String>) {
+        let is_changed = |id: &String, changed: &BTreeSet<String>| changed.contains(id);
+        for (id, group) in &self.key_groups {
+            if group.items.iter().any(|key| is_changed(key, changed)) {
+                changed.insert(id.clone());
+            }
+        }
+        for (id, profile) in &self.encryption_profiles {
+            let mut entities = profile.encryption_entities.items().iter();
+            if entities.any(|entity| is_changed(&entity.public_key_id, changed)) {
+                changed.insert(id.clone());
+            }
+        }
+        for (id, config) in &self.encryptions {
+            if profiles_of(config).any(|profile| changed.contains(profile)) {
+                changed.insert(id.clone());
+            }
+        }
+    }
+}
+
+/// Ids of the profiles that a config names.
+fn profiles_of(config: &FieldLevelEncryptionConfig) -> impl Iterator<Item = &str> {
+    let by_arg = config.query_arg_profile_config.as_ref();
+    let by_arg = by_arg.and_then(|config| config.query_arg_profiles.as_ref());
+    let by_arg = by_arg.map_or(&[][..], |profiles| profiles.items());
+    let by_type = config.content_type_profile_config.as_ref();
+    let by_type = by_type.and_then(|config| config.content_type_profiles.as_ref());
+    let by_type = by_type.map_or(&[][..], |profiles| profiles.items());
+    let by_arg = by_arg.iter().map(|profile| profile.profile_id.as_str());
+    by_arg.chain(
+        by_type
+            .iter()
+            .filter_map(|profile| profile.profile_id.as_deref()),
+    )
+}
+
+/// The bucket that an origin's domain name means by S3's naming: `site.s3.eu-west-1.…`,
+/// `site.s3.…`. None for website endpoints and for what is named otherwise.
+pub fn bucket_of(domain_name: &str) -> Option<&str> {
+    // Names of buckets may have dots, and even `.s3.`: the last one parts.
+    let at = domain_name
+        .rfind(".s3.")
+        .or_else(|| domain_name.rfind(".s3-"))?;
+    let (name, rest) = domain_name.split_at(at);
+    (!name.is_empty() && !rest.starts_with(".s3-website")).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origins_name_says_its_bucket() {
+        assert_eq!(bucket_of("site.s3.amazonaws.com"), Some("site"));
+        assert_eq!(bucket_of("site.s3.eu-west-1.amazonaws.com"), Some("site"));
+        assert_eq!(bucket_of("my.site.s3.localhost"), Some("my.site"));
+        assert_eq!(bucket_of("site.s3-eu-west-1.amazonaws.com"), Some("site"));
+        assert_eq!(bucket_of("site.s3-website-us-east-1.amazonaws.com"), None);
+        assert_eq!(bucket_of("site.s3-website.us-east-1.amazonaws.com"), None);
+        assert_eq!(bucket_of("origin.example.com"), None);
+        assert_eq!(bucket_of(".s3.localhost"), None);
+    }
+
+    #[test]
+    fn a_change_of_a_key_is_one_of_all_that_is_made_of_it() {
+        let mut private = Private::default();
+        let group = KeyGroupConfig {
+            name: "g".into(),
+            items: vec!["K1".into()],
+            comment: None,
+        };
+        private.key_groups.insert("g1".into(), group);
+        let mut changed = BTreeSet::from(["K1".to_owned()]);
+        private.spread(&mut changed);
+        assert!(changed.contains("g1"));
+        let mut changed = BTreeSet::from(["K2".to_owned()]);
+        private.spread(&mut changed);
+        assert_eq!(changed.len(), 1);
+    }
+}
