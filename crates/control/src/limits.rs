@@ -60,7 +60,7 @@ pub const TENANT_DOMAINS_MAX: usize = 100;
 
 const _: () = assert!(TENANT_DOMAINS_MAX + 15 <= store::limits::TXN_OPERATIONS_COMMON);
 
-/// Longest policy document; IAM's own bound is 6,144 characters without blanks.
+/// Longest policy of a resource that is shared.
 pub const POLICY_BYTES_MAX: usize = 10_240;
 
 /// Access keys of an installation.

@@ -1,16 +1,16 @@
 //! Who calls, and what they may.
 
 mod keys;
-mod policy;
 mod resources;
 
+use ::iam::Decision;
 use aws_lc_rs::digest;
 
 use crate::error::ApiError;
 
+pub use ::iam::Policy;
 pub use keys::{AccessKey, has_root_key, install_root_key, new_root_key};
 pub(crate) use keys::{ROOT, create, delete, find, list};
-pub use policy::{Decision, Policy, PolicyError};
 pub(crate) use resources::needs;
 
 /// Who calls.
