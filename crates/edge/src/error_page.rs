@@ -19,6 +19,8 @@ pub enum Cause {
     DistributionDisabled,
     /// The viewer's country is not allowed.
     GeoBlocked,
+    /// Countries are restricted, and the node has nothing that tells them.
+    CountriesUnknown,
     /// Plain HTTP, where the behavior takes HTTPS alone.
     HttpsRequired,
     /// The behavior does not allow the method.
@@ -74,6 +76,7 @@ impl Cause {
             Cause::Misdirected => DetailedResult::InvalidRequestCertificate,
             Cause::UnknownHost
             | Cause::DistributionDisabled
+            | Cause::CountriesUnknown
             | Cause::HttpsRequired
             | Cause::SignatureRequired
             | Cause::LoopDetected => DetailedResult::Error,
@@ -97,7 +100,9 @@ impl Cause {
                 "Your browser or app sent a request that could not be understood."
             }
             Cause::RequestTimeout => "Your request took too long to arrive. Try again.",
-            Cause::LoopDetected => "This site is not set up correctly. Its owner can repair it.",
+            Cause::LoopDetected | Cause::CountriesUnknown => {
+                "This site is not set up correctly. Its owner can repair it."
+            }
             Cause::OriginDns
             | Cause::OriginConnect
             | Cause::OriginTls
@@ -126,6 +131,11 @@ impl Cause {
             Cause::DistributionDisabled => "Enabled is false in this distribution.",
             Cause::GeoBlocked => {
                 "Restrictions.GeoRestriction of this distribution excludes the viewer's country."
+            }
+            Cause::CountriesUnknown => {
+                "This distribution restricts countries (Restrictions.GeoRestriction), and this \
+                 node has no geographic database. Install one by \"warmfront geo fetch\", or name \
+                 one by the setting geo."
             }
             Cause::HttpsRequired => {
                 "ViewerProtocolPolicy of this behavior refuses this request over plain HTTP."
@@ -257,11 +267,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every cause; for the malformed requests, one of them.
-    const ALL: [Cause; 20] = [
+    const ALL: [Cause; 21] = [
         Cause::UnknownHost,
         Cause::Misdirected,
         Cause::DistributionDisabled,
         Cause::GeoBlocked,
+        Cause::CountriesUnknown,
         Cause::HttpsRequired,
         Cause::MethodNotAllowed,
         Cause::BodyNotAllowed,
@@ -347,6 +358,7 @@ mod tests {
             (Cause::Misdirected, D::InvalidRequestCertificate),
             (Cause::DistributionDisabled, D::Error),
             (Cause::GeoBlocked, D::ClientGeoBlocked),
+            (Cause::CountriesUnknown, D::Error),
             (Cause::HttpsRequired, D::Error),
             (Cause::MethodNotAllowed, D::InvalidRequestMethod),
             (Cause::SignatureRequired, D::Error),

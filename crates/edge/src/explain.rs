@@ -116,6 +116,7 @@ fn subject<'a>(
             .encoding
             .normalise(request.known(Known::AcceptEncoding)),
         now_secs,
+        knows_countries: true,
     }
 }
 
@@ -148,6 +149,8 @@ struct Subject<'a> {
     behavior: &'a Behavior,
     encodings: Encodings,
     now_secs: u64,
+    /// Whether there is a database that tells countries; without an edge, that is not the question.
+    knows_countries: bool,
 }
 
 impl Subject<'_> {

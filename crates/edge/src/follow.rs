@@ -27,7 +27,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::limits;
 use crate::site::Site;
-use crate::updates::Updates;
+use crate::updates::{COUNTRIES_UNKNOWN, Updates};
 use sites::{Plan, Sites};
 
 /// A node's copy of what concerns edges, not yet followed.
@@ -224,10 +224,18 @@ impl Task {
         }
         let mut ids: Vec<String> = plan.sites.iter().map(|site| site.id.clone()).collect();
         tracing::info!(changed = ids.len(), gone = plan.gone.len(), "sites");
+        let sites = plan.sites.iter();
+        let refusing: Vec<String> = sites
+            .filter(|site| self.updates.refuses_all(site))
+            .map(|site| site.id.clone())
+            .collect();
         let refused = self.updates.update_each(&plan.gone, plan.sites);
         ids.retain(|id| refused.iter().all(|(other, _)| other != id));
         let sites = &mut self.follower.sites;
         sites.accept(&ids);
+        for id in refusing.iter().filter(|id| ids.contains(id)) {
+            sites.note_taken(id, COUNTRIES_UNKNOWN);
+        }
         for (id, error) in refused {
             sites.refuse(&id, error.to_string());
         }

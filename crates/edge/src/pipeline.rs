@@ -14,7 +14,7 @@ use crate::error_page::{self, Cause};
 use crate::exchange::Exchange;
 use crate::lookup::{Lookup, lookup};
 use crate::reply::{Body, Failure, Reply};
-use crate::site::{Behavior, Site, ViewerProtocol};
+use crate::site::{Behavior, GeoRule, Site, ViewerProtocol};
 use crate::worker::Worker;
 use crate::{RequestId, Viewer, fetch, forward, grpc, limits, respond};
 
@@ -35,7 +35,7 @@ pub(crate) async fn answer(
     arrival: &Arrival<'_>,
     body: impl FnOnce() -> RequestBody,
 ) -> Reply {
-    let (mut reply, behavior, is_grpc) = match admit(arrival) {
+    let (mut reply, behavior, is_grpc) = match admit(worker, arrival) {
         Ok(exchange) => {
             let mut reply = match from_store(worker, &exchange) {
                 Ok(reply) => reply,
@@ -81,11 +81,11 @@ enum Refusal {
 }
 
 /// The stages before the cache. Each says why it refuses, or nothing.
-fn admit<'a>(arrival: &'a Arrival<'a>) -> Result<Exchange<'a>, Refusal> {
+fn admit<'a>(worker: &Worker, arrival: &'a Arrival<'a>) -> Result<Exchange<'a>, Refusal> {
     let (request, site) = (arrival.request, &arrival.served.site);
     loops(request)?;
     enabled(site)?;
-    geo_restriction(arrival.viewer, site)?;
+    geo_restriction(worker, arrival.viewer, site)?;
     web_acl(request)?;
     // What `/` stands for, before the choice of a behavior, which sees the object's path.
     let path = site.object_path(request.path());
@@ -132,8 +132,14 @@ fn enabled(site: &Site) -> Result<(), Refusal> {
     }
 }
 
-fn geo_restriction(viewer: &Viewer, site: &Site) -> Result<(), Refusal> {
-    if site.geo.allows(viewer.country()) {
+/// Viewers of an unknown country pass (spec §14.1), but not where nobody's country can be known:
+/// then the restriction would be none.
+fn geo_restriction(worker: &Worker, viewer: &Viewer, site: &Site) -> Result<(), Refusal> {
+    if site.geo == GeoRule::Unrestricted {
+        Ok(())
+    } else if !worker.shared.knows_countries() {
+        refuse(503, Cause::CountriesUnknown)
+    } else if site.geo.allows(viewer.country()) {
         Ok(())
     } else {
         refuse(403, Cause::GeoBlocked)
@@ -231,11 +237,15 @@ fn from_store(worker: &Rc<Worker>, exchange: &Exchange<'_>) -> Result<Reply, Loo
 /// viewer gets that failure, and no page for it.
 async fn custom_error_response(worker: &Rc<Worker>, arrival: &Arrival<'_>, reply: Reply) -> Reply {
     let site = &arrival.served.site;
-    let is_overload = reply.cause == Some(Cause::Overloaded);
+    // Such a page would be served to viewers whom the restriction may be there for.
+    let is_own = matches!(
+        reply.cause,
+        Some(Cause::Overloaded | Cause::CountriesUnknown)
+    );
     let page = site
         .error_rule(reply.status)
         .and_then(|rule| rule.page.as_ref());
-    let Some(page) = page.filter(|_| !is_overload) else {
+    let Some(page) = page.filter(|_| !is_own) else {
         return reply;
     };
     let mut request = RequestHead::default();

@@ -22,12 +22,6 @@ pub enum UpdateError {
     /// Two of them want one name.
     #[error(transparent)]
     Alias(#[from] AliasConflict),
-    /// A restriction by country, and nothing that tells countries: never a silent pass.
-    #[error(
-        "distribution {0} restricts countries (Restrictions.GeoRestriction), and there is no \
-         geographic database: set `geo` to an .mmdb file"
-    )]
-    GeoWithoutDatabase(String),
     /// The log of a distribution cannot be named so.
     #[error("Logging.Prefix of distribution {id}: {source}")]
     Log {
@@ -37,6 +31,11 @@ pub enum UpdateError {
         source: telemetry::access_log::RegisterError,
     },
 }
+
+/// What is wrong where a site restricts countries and nothing tells them: never a silent pass.
+pub(crate) const COUNTRIES_UNKNOWN: &str = "Restrictions.GeoRestriction restricts countries, and \
+    this node has no geographic database with countries: all viewers are answered 503. Install one \
+    by `warmfront geo fetch`, or set `geo` to an .mmdb file, and start the node again";
 
 /// Changes what an edge serves. Its copies change the same edge.
 #[derive(Clone)]
@@ -182,10 +181,16 @@ impl Updates {
         hosts.store(Arc::new(next));
     }
 
+    /// Whether the site restricts countries, and none can be told here: it takes its place, so that
+    /// no older one without the restriction serves on, and refuses everybody.
+    pub(crate) fn refuses_all(&self, site: &Site) -> bool {
+        site.geo != GeoRule::Unrestricted && !self.shared.knows_countries()
+    }
+
     fn serve(&self, site: Site) -> Result<Served, UpdateError> {
         let shared = &self.shared;
-        if site.geo != GeoRule::Unrestricted && shared.geo.is_none() {
-            return Err(UpdateError::GeoWithoutDatabase(site.id));
+        if self.refuses_all(&site) {
+            tracing::error!(distribution = site.id, "{COUNTRIES_UNKNOWN}");
         }
         let log = match (&shared.log, &site.logging) {
             (Some(log), Some(logging)) => {

@@ -61,6 +61,13 @@ pub(crate) struct Shared {
     pub https_port: Option<u16>,
 }
 
+impl Shared {
+    /// Whether there is a database that tells viewers' countries.
+    pub fn knows_countries(&self) -> bool {
+        self.geo.as_ref().is_some_and(|geo| geo.has_countries())
+    }
+}
+
 /// Handshakes with viewers, counted.
 #[derive(Default)]
 pub(crate) struct Handshakes {

@@ -3,8 +3,7 @@
 //! What it does: reads any file in MaxMind's format that has countries in it (GeoLite2 and GeoIP2,
 //! DB-IP, ip-location-db, IPinfo), country-only or with cities, and finds an address by binary
 //! search, without touching the file again; and knows the areas that Route 53 divides the world
-//! into. What it does not do: ship a database (none may be distributed freely with a program; the
-//! operator names a file), watch the file for changes, or decide anything by location.
+//! into. What it does not do: ship or fetch a database (the operator names a file), watch the file for changes, or decide anything by location.
 //!
 //! Read first: [`Geo`], [`Location`], [`Projection`], [`places`].
 
@@ -18,6 +17,7 @@ mod tables;
 pub mod testing;
 mod tree;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
@@ -135,6 +135,19 @@ impl Geo {
     /// When the database was built, in seconds since 1970.
     pub fn built_at_secs(&self) -> u64 {
         self.built_at_secs
+    }
+
+    /// Whether any of its locations has a country; a database of networks alone has none.
+    pub fn has_countries(&self) -> bool {
+        self.locations
+            .iter()
+            .any(|location| location.country.is_some())
+    }
+
+    /// How many countries it has.
+    pub fn countries(&self) -> usize {
+        let codes: HashSet<_> = self.locations.iter().filter_map(|l| l.country).collect();
+        codes.len()
     }
 
     /// How many address ranges and locations it has.

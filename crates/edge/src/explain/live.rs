@@ -65,8 +65,13 @@ pub(crate) fn explain(shared: &Shared, question: &Question) -> Result<Live, Live
     let served = directory.find(&host);
     let served = served
         .ok_or_else(|| LiveError::UnknownHost(String::from_utf8_lossy(&host).into_owned()))?;
-    let viewer = super::viewer_of(question, scheme)?;
-    let subject = super::subject(&served.site, &request, &viewer, question.now_secs);
+    let mut viewer = super::viewer_of(question, scheme)?;
+    if viewer.location.is_none() {
+        let location = shared.geo.as_ref().and_then(|geo| geo.lookup(viewer.ip()));
+        viewer.location = location.cloned().map(Arc::new);
+    }
+    let mut subject = super::subject(&served.site, &request, &viewer, question.now_secs);
+    subject.knows_countries = shared.knows_countries();
     let mut page = super::page_of(&subject, question)?;
     let (stored, ban) = find(shared, served, &subject);
     tell_health(shared, &subject, &mut page);

@@ -9,6 +9,7 @@ use super::Subject;
 use super::page::{Page, list, text};
 use crate::directory::{Directory, Served};
 use crate::site::{Behavior, GeoRule, Site, SiteTls, Target, ViewerProtocol};
+use crate::updates::COUNTRIES_UNKNOWN;
 
 const METHODS: [Method; 7] = [
     Method::Get,
@@ -60,6 +61,8 @@ fn outcome(subject: &Subject<'_>, page: &mut Page) {
     let is_open = subject.viewer.is_https() || behavior.viewer_protocol == ViewerProtocol::AllowAll;
     let refusal = if !site.enabled {
         "403, as the distribution is not enabled"
+    } else if is_without_countries(subject) {
+        "503, as countries are restricted and this node has no geographic database"
     } else if !site.geo.allows(subject.viewer.country()) {
         "403, as the country is not served"
     } else if !is_open && behavior.viewer_protocol == ViewerProtocol::RedirectToHttps {
@@ -140,6 +143,11 @@ fn name_of(site: &Site, host: &[u8]) -> Option<String> {
     directory.find(host).map(|served| served.site.id.clone())
 }
 
+/// Whether countries are restricted where none can be told.
+fn is_without_countries(subject: &Subject<'_>) -> bool {
+    subject.site.geo != GeoRule::Unrestricted && !subject.knows_countries
+}
+
 fn country(subject: &Subject<'_>, page: &mut Page) {
     let codes =
         |countries: &[[u8; 2]]| list(&countries.iter().map(|code| text(code)).collect::<Vec<_>>());
@@ -148,6 +156,11 @@ fn country(subject: &Subject<'_>, page: &mut Page) {
         GeoRule::Only(countries) => format!("only {} served", codes(countries)),
         GeoRule::Except(countries) => format!("{} not served", codes(countries)),
     };
+    if is_without_countries(subject) {
+        page.warn(COUNTRIES_UNKNOWN);
+        page.row("country", format!("503 to all ({rule})"));
+        return;
+    }
     let country = subject.viewer.country();
     let words = match (country, subject.site.geo.allows(country)) {
         (None, _) => format!("not known, and therefore served ({rule})"),

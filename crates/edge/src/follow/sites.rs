@@ -79,6 +79,17 @@ impl Sites {
         self.note(id, message);
     }
 
+    /// Notes that the edge took a site, and refuses everybody for it: it has said so in its log.
+    pub fn note_taken(&mut self, id: &str, message: &str) {
+        let Some((key, revision)) = self.document(id) else {
+            return;
+        };
+        let message = message.to_owned();
+        // If it is there still after the site was accepted, a newer document could not be read.
+        let refusal = Refusal { revision, message };
+        self.refused.entry(key).or_insert(refusal);
+    }
+
     fn note(&mut self, id: &str, message: String) {
         let Some((key, revision)) = self.document(id) else {
             return;
