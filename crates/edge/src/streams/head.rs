@@ -173,10 +173,11 @@ fn push_fields(headers: &HeaderMap, into: &mut RequestHead) -> Result<(), Reques
 }
 
 fn push_cookies(headers: &HeaderMap, into: &mut RequestHead) {
-    let mut crumbs = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes);
+    let crumbs = headers.get_all(header::COOKIE).iter();
+    // An empty one at the end would leave a separator, whose space HTTP/1.1 does not keep.
+    let mut crumbs = crumbs
+        .map(HeaderValue::as_bytes)
+        .filter(|crumb| !crumb.is_empty());
     let first = crumbs.next().unwrap_or_default();
     let rest: Vec<&[u8]> = crumbs.collect();
     if rest.is_empty() {
@@ -273,5 +274,25 @@ mod tests {
         assert_eq!(head.fields_count(), 2);
         let cookie = head.known(Known::Cookie).unwrap();
         assert!(cookie.starts_with(b"c0=1; c1=1; ") && cookie.ends_with(b"; c299=1"));
+    }
+
+    #[test]
+    fn empty_crumbs_of_cookies_leave_no_separator() {
+        for (crumbs, want) in [
+            (&["a=1", ""][..], "a=1"),
+            (&["", "a=1"], "a=1"),
+            (&["a=1", "", "b=2"], "a=1; b=2"),
+            (&["", ""], ""),
+            (&[""], ""),
+        ] {
+            let mut request = Request::builder().uri("https://site.test/");
+            for crumb in crumbs {
+                request = request.header("cookie", *crumb);
+            }
+            let (result, head) = read(request);
+            assert!(result.is_ok(), "{result:?}");
+            let cookie = head.known(Known::Cookie);
+            assert_eq!(cookie, Some(want.as_bytes()), "{crumbs:?}");
+        }
     }
 }
