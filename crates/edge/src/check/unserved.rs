@@ -1,4 +1,4 @@
-//! What a distribution asks for and the edge does not do yet.
+//! What a distribution asks for and the edge does not do yet, or not for one in a file.
 
 use shapes::cloudfront as cf;
 
@@ -7,6 +7,14 @@ use super::{Entry, Subject, Warnings, set};
 /// Says what is kept without effect, and what follows.
 fn unserved(warnings: &mut Warnings, path: impl AsRef<str>, consequence: &str) {
     warnings.add(path, format!("stored, not served yet: {consequence}"));
+}
+
+/// Says what has an effect in distributions of the store alone, and what follows for one in a file.
+fn of_the_store(warnings: &mut Warnings, path: &str, consequence: &str) {
+    warnings.add(
+        path,
+        format!("has effect in distributions that the API made, not in files: {consequence}"),
+    );
 }
 
 /// What a behavior asks for.
@@ -126,33 +134,27 @@ fn viewers(config: &cf::DistributionConfig, warnings: &mut Warnings) {
 /// What concerns the distribution among others.
 fn operation(config: &cf::DistributionConfig, warnings: &mut Warnings) {
     if set(&config.continuous_deployment_policy_id).is_some() {
-        let consequence = "no traffic goes to the staging distribution";
-        unserved(warnings, "ContinuousDeploymentPolicyId", consequence);
+        let consequence = "no viewer is sent to the staging distribution";
+        of_the_store(warnings, "ContinuousDeploymentPolicyId", consequence);
     }
     if config.staging == Some(true) {
-        unserved(
-            warnings,
+        warnings.add(
             "Staging",
-            "no name leads to it; a continuous deployment policy in the store does",
+            "is true: no name leads here, but the continuous deployment policy of a distribution \
+             that the API made",
         );
     }
     if config.connection_mode == Some(cf::ConnectionMode::TenantOnly) {
-        unserved(
-            warnings,
-            "ConnectionMode",
-            "there are no tenants, and viewers are served",
-        );
+        let consequence = "there are no tenants, and viewers are served by this document";
+        of_the_store(warnings, "ConnectionMode", consequence);
     }
     let parameters = config
         .tenant_config
         .as_ref()
         .and_then(|t| t.parameter_definitions.as_ref());
     if parameters.is_some_and(|parameters| !parameters.is_empty()) {
-        unserved(
-            warnings,
-            "TenantConfig",
-            "parameters are not put into anything",
-        );
+        let consequence = "parameters are not put into anything";
+        of_the_store(warnings, "TenantConfig", consequence);
     }
     let logging = config
         .logging
