@@ -18,7 +18,7 @@ pub mod limits;
 mod names;
 pub mod ocsp;
 mod pbes2;
-mod pem;
+pub mod pem;
 pub mod renewal;
 mod request;
 mod signature;

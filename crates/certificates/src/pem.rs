@@ -13,7 +13,9 @@ const LINE_CHARS: usize = 64;
 
 /// What stands between a pair of lines.
 pub struct Block {
+    /// What the lines say that it is, such as `PUBLIC KEY`.
     pub label: String,
+    /// The bytes.
     pub der: Vec<u8>,
     /// It has headers, as encrypted keys of old have (RFC 1421).
     pub has_headers: bool,
@@ -22,6 +24,7 @@ pub struct Block {
 /// A text is not PEM; the number of the line, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
+    /// Where, from 1.
     pub line: usize,
 }
 

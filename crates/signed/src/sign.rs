@@ -1,0 +1,1 @@
+//! Making signed URLs and cookies.

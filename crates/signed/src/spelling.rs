@@ -1,0 +1,81 @@
+//! What a path means to whoever resolves what it spells: escapes, backslashes, empty and dot
+//! segments. Origins differ in it, so that what is allowed by a path has to hold for both.
+
+use std::borrow::Cow;
+
+use crate::encoding::escaped;
+
+/// The path with escapes decoded (once), `\` as `/`, empty segments collapsed and dot segments
+/// resolved, never above the root. A path in which there is nothing to do is borrowed.
+pub fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
+    if is_plain(path) {
+        return Cow::Borrowed(path);
+    }
+    let decoded = decoded(path);
+    let mut segments: Vec<&[u8]> = Vec::new();
+    let mut is_directory = true;
+    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+        is_directory = matches!(segment, b"" | b"." | b"..");
+        match segment {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            other => segments.push(other),
+        }
+    }
+    let mut resolved = Vec::with_capacity(decoded.len() + 1);
+    for segment in &segments {
+        resolved.push(b'/');
+        resolved.extend_from_slice(segment);
+    }
+    if is_directory {
+        resolved.push(b'/');
+    }
+    match resolved == path {
+        true => Cow::Borrowed(path),
+        false => Cow::Owned(resolved),
+    }
+}
+
+/// Whether others may find another directory in a path than its slashes tell: it has dot segments,
+/// plain or escaped, escaped slashes, or backslashes.
+pub fn is_evasive(path: &[u8]) -> bool {
+    if is_plain(path) {
+        return false;
+    }
+    let decoded = decoded(path);
+    let slashes = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'/').count();
+    decoded.contains(&b'\\')
+        || slashes(&decoded) != slashes(path)
+        || decoded
+            .split(|byte| *byte == b'/')
+            .any(|segment| matches!(segment, b"." | b".."))
+}
+
+/// Surely nothing is to be done: no escape, no backslash, no segment that is empty or begins with
+/// a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = 0;
+    let is_plain = |byte: &u8| {
+        let is_plain =
+            !matches!(byte, b'%' | b'\\') && !(before == b'/' && matches!(byte, b'/' | b'.'));
+        before = *byte;
+        is_plain
+    };
+    path.first() == Some(&b'/') && path.iter().all(is_plain)
+}
+
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, escaped(after)) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                rest = &after[2..];
+            }
+            _ => decoded.push(*byte),
+        }
+    }
+    decoded
+}
