@@ -3,6 +3,7 @@
 //! as the visitor has it. Nothing is put into a page unescaped.
 
 use message::http1::{RequestError, reason};
+use signed::Refusal;
 use telemetry::access_log::DetailedResult;
 
 /// Longest address that a redirect's body links to; `Location` has it in any case.
@@ -25,8 +26,8 @@ pub enum Cause {
     HttpsRequired,
     /// The behavior does not allow the method.
     MethodNotAllowed,
-    /// The behavior serves signed requests alone, and this is none.
-    SignatureRequired,
+    /// The behavior serves signed requests alone, and no signature opened it.
+    Signature(Refusal),
     /// A GET or HEAD request with a body.
     BodyNotAllowed,
     /// The request is not HTTP as it should be.
@@ -78,7 +79,7 @@ impl Cause {
             | Cause::DistributionDisabled
             | Cause::CountriesUnknown
             | Cause::HttpsRequired
-            | Cause::SignatureRequired
+            | Cause::Signature(_)
             | Cause::LoopDetected => DetailedResult::Error,
         }
     }
@@ -95,7 +96,7 @@ impl Cause {
                  begins with https://."
             }
             Cause::MethodNotAllowed => "This page does not accept what was sent to it.",
-            Cause::SignatureRequired => "This page is only open to those who were given access.",
+            Cause::Signature(_) => "This page is only open to those who were given access.",
             Cause::BodyNotAllowed | Cause::Malformed(_) => {
                 "Your browser or app sent a request that could not be understood."
             }
@@ -143,7 +144,7 @@ impl Cause {
             Cause::MethodNotAllowed => {
                 "The request's method is not in AllowedMethods of this behavior."
             }
-            Cause::SignatureRequired => {
+            Cause::Signature(_) => {
                 "This behavior has trusted signers or key groups, and no signature was accepted."
             }
             Cause::BodyNotAllowed => "A GET or HEAD request came with a body.",
@@ -172,6 +173,18 @@ impl Cause {
             Cause::Internal => "The edge failed; its own log has this request id.",
         }
     }
+}
+
+/// Appends the document that programs read who sign URLs (spec §9.6).
+pub fn write_refusal(refusal: Refusal, out: &mut Vec<u8>) {
+    text(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>",
+        out,
+    );
+    text(refusal.code(), out);
+    text("</Code><Message>", out);
+    escape(refusal.message().as_bytes(), out);
+    text("</Message></Error>", out);
 }
 
 /// Appends the page for an error. `request_id` is what the access log has it under.
@@ -277,7 +290,7 @@ mod tests {
         Cause::MethodNotAllowed,
         Cause::BodyNotAllowed,
         Cause::Malformed(RequestError::Malformed),
-        Cause::SignatureRequired,
+        Cause::Signature(Refusal::MissingKey),
         Cause::RequestTimeout,
         Cause::LoopDetected,
         Cause::OriginDns,
@@ -361,7 +374,7 @@ mod tests {
             (Cause::CountriesUnknown, D::Error),
             (Cause::HttpsRequired, D::Error),
             (Cause::MethodNotAllowed, D::InvalidRequestMethod),
-            (Cause::SignatureRequired, D::Error),
+            (Cause::Signature(Refusal::MissingKey), D::Error),
             (Cause::BodyNotAllowed, D::InvalidRequest),
             (Cause::Malformed(RequestError::Malformed), D::InvalidRequest),
             (

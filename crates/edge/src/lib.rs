@@ -48,6 +48,7 @@ mod request_id;
 mod respond;
 pub mod response_headers;
 mod server;
+mod signed_access;
 pub mod site;
 mod stopping;
 mod storing;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Sets of the table of signatures that were verified lately.
+pub const GRANT_SETS: usize = 4_096;
+/// Signatures in each; with policies of up to 2 KiB, all of them take less than 40 MiB.
+pub const GRANTS_PER_SET: usize = 4;
 /// How long a viewer may take to send a request head, from its first byte (spec: none; nginx's
 /// and Varnish's defaults are 60 s and 5 s).
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,6 +14,7 @@ use crate::error_page::{self, Cause};
 use crate::exchange::Exchange;
 use crate::lookup::{Lookup, lookup};
 use crate::reply::{Body, Failure, Reply};
+use crate::signed_access::Claim;
 use crate::site::{Behavior, GeoRule, Site, ViewerProtocol};
 use crate::worker::Worker;
 use crate::{RequestId, Viewer, fetch, forward, grpc, limits, respond};
@@ -92,7 +93,7 @@ fn admit<'a>(worker: &Worker, arrival: &'a Arrival<'a>) -> Result<Exchange<'a>, 
     let (behavior_index, behavior) = site.behavior(path);
     viewer_protocol(arrival, behavior.viewer_protocol)?;
     methods(arrival, behavior.methods.contains(request.method))?;
-    signed_access(behavior.requires_signature)?;
+    signed_access(worker, arrival, behavior)?;
     viewer_request_function(request)?;
     Ok(Exchange {
         request,
@@ -173,14 +174,22 @@ fn methods(arrival: &Arrival<'_>, is_allowed: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The place of signed URLs and cookies. Until they are verified here, whatever needs a
-/// signature is refused.
-fn signed_access(is_required: bool) -> Result<(), Refusal> {
-    if is_required {
-        refuse(403, Cause::SignatureRequired)
-    } else {
-        Ok(())
-    }
+fn signed_access(
+    worker: &Worker,
+    arrival: &Arrival<'_>,
+    behavior: &Behavior,
+) -> Result<(), Refusal> {
+    let claim = Claim {
+        request: arrival.request,
+        is_https: arrival.viewer.is_https(),
+        ip: arrival.viewer.ip(),
+        now_secs: arrival.now_ms / 1_000,
+    };
+    let answer = claim.check(Some(&worker.shared.grants), &arrival.served.site, behavior);
+    answer.or_else(|refusal| {
+        tracing::debug!(id = arrival.id.as_str(), ?refusal, "no access by signature");
+        refuse(403, Cause::Signature(refusal))
+    })
 }
 
 /// The place of functions that see the viewer's request.
@@ -257,6 +266,10 @@ async fn custom_error_response(worker: &Rc<Worker>, arrival: &Arrival<'_>, reply
         }
     }
     let (behavior_index, behavior) = site.behavior(request.path());
+    if behavior.signers.is_some() {
+        // Nobody has shown a signature for the page.
+        return reply;
+    }
     let exchange = Exchange {
         request: &request,
         viewer: arrival.viewer,
@@ -329,7 +342,7 @@ fn redirect_to_https(worker: &Worker, arrival: &Arrival<'_>, status: u16) -> Rep
     error_page::write_redirect(status, &location, &mut page);
     own_fields(arrival.now_ms, &mut reply.fields);
     reply.fields.push(b"Location", &location);
-    set_page(request.method, page, &mut reply);
+    set_page(request.method, page, HTML, &mut reply);
     reply
 }
 
@@ -355,9 +368,18 @@ pub(crate) fn own_page(
     now_ms: u64,
 ) {
     let mut page = Vec::new();
-    error_page::write(reply.status, cause, id.as_str(), &mut page);
+    let content_type: &[u8] = match cause {
+        Cause::Signature(refusal) => {
+            error_page::write_refusal(refusal, &mut page);
+            b"text/xml"
+        }
+        _ => {
+            error_page::write(reply.status, cause, id.as_str(), &mut page);
+            HTML
+        }
+    };
     own_fields(now_ms, &mut reply.fields);
-    set_page(method, page, reply);
+    set_page(method, page, content_type, reply);
 }
 
 fn own_fields(now_ms: u64, fields: &mut message::Fields) {
@@ -365,10 +387,10 @@ fn own_fields(now_ms: u64, fields: &mut message::Fields) {
     fields.push_with(b"Date", |out| message::write_http_date(now_ms / 1_000, out));
 }
 
-fn set_page(method: Method, page: Vec<u8>, reply: &mut Reply) {
-    reply
-        .fields
-        .push_trusted(b"Content-Type", b"text/html; charset=utf-8");
+const HTML: &[u8] = b"text/html; charset=utf-8";
+
+fn set_page(method: Method, page: Vec<u8>, content_type: &[u8], reply: &mut Reply) {
+    reply.fields.push_trusted(b"Content-Type", content_type);
     reply.length = Some(page.len() as u64);
     if method != Method::Head {
         reply.body = Body::Inline(page.into());

@@ -31,6 +31,7 @@ use crate::http3::{self, WorkerSocket};
 use crate::keyring::Keyring;
 use crate::listen::{self, Spoken};
 use crate::objects::Objects;
+use crate::signed_access::Grants;
 use crate::site::Site;
 use crate::stopping::Stopping;
 use crate::updates::{UpdateError, Updates};
@@ -282,6 +283,7 @@ fn shared(
             cache::limits::RAM_SHARDS_MAX,
         )),
         hasher: KeyHasher::new(random().map_err(StartError::Random)?),
+        grants: Grants::new(random().map_err(StartError::Random)?),
         flights: FlightTable::new(),
         uncacheable: Uncacheable::new(),
         registry: Registry::new(workers),

@@ -21,6 +21,7 @@ use crate::latency::Latencies;
 use crate::limits;
 use crate::objects::Objects;
 use crate::origin_health::OriginHealth;
+use crate::signed_access::Grants;
 use crate::{Clock, Dice, Timeouts};
 
 /// What all workers of a node share.
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub client_identities: ArcSwap<HashMap<String, ClientIdentity>>,
     pub store: Objects,
     pub hasher: KeyHasher,
+    /// Signatures that were verified lately.
+    pub grants: Grants,
     pub flights: Arc<FlightTable<Landing>>,
     pub uncacheable: Uncacheable,
     pub registry: Registry,

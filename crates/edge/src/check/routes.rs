@@ -120,7 +120,7 @@ pub(super) fn error_pages(subject: &Subject<'_>, warnings: &mut Warnings) {
         let path = page.path.split('?').next().unwrap_or_default();
         let (taken_by, behavior) = subject.site.behavior(path.as_bytes());
         let pattern = behavior.pattern.as_str();
-        if behavior.requires_signature {
+        if behavior.signers.is_some() {
             let message = format!(
                 "'{path}' falls to behavior '{pattern}', which needs a signature: the page is \
                  never to be had; give it a behavior of its own without one"
@@ -151,23 +151,14 @@ pub(super) fn error_pages(subject: &Subject<'_>, warnings: &mut Warnings) {
     }
 }
 
-/// Private content.
+/// Private content that nobody can see.
 pub(super) fn signatures(_: &Subject<'_>, entry: &Entry<'_>, warnings: &mut Warnings) {
-    if entry.compiled.requires_signature {
-        let is_by_keys = entry
-            .config
-            .trusted_key_groups
-            .as_ref()
-            .is_some_and(|groups| groups.enabled);
-        let member = if is_by_keys {
-            "TrustedKeyGroups"
-        } else {
-            "TrustedSigners"
-        };
+    let signers = entry.compiled.signers.as_ref();
+    if signers.is_some_and(|signers| signers.keys.is_empty()) {
         warnings.add(
-            entry.at(member),
-            "signatures are not verified yet: the behavior answers everybody with 403, so that \
-             nothing private becomes public",
+            entry.at("TrustedSigners"),
+            "there are no keys of accounts here: the behavior answers everybody with 403; name \
+             key groups in TrustedKeyGroups instead",
         );
     }
 }

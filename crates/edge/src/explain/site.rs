@@ -8,6 +8,7 @@ use telemetry::metrics::Registry;
 use super::Subject;
 use super::page::{Page, list, text};
 use crate::directory::{Directory, Served};
+use crate::signed_access::Claim;
 use crate::site::{Behavior, GeoRule, Site, SiteTls, Target, ViewerProtocol};
 use crate::updates::COUNTRIES_UNKNOWN;
 
@@ -46,12 +47,7 @@ pub(super) fn explain(subject: &Subject<'_>, page: &mut Page) {
     behaviors(subject, page);
     protocol(subject, page);
     method(subject, page);
-    if subject.behavior.requires_signature {
-        page.row(
-            "signature",
-            "required, and not verified yet: 403 to everybody",
-        );
-    }
+    signature(subject, page);
     outcome(subject, page);
 }
 
@@ -71,8 +67,8 @@ fn outcome(subject: &Subject<'_>, page: &mut Page) {
         "403, as https is required"
     } else if !behavior.methods.contains(subject.request.method) {
         "403, as the method is not allowed"
-    } else if behavior.requires_signature {
-        "403, as a signature is required"
+    } else if signed_access(subject).is_err() {
+        "403, as no signature opens it"
     } else {
         page.row("outcome", "goes on to the cache");
         return;
@@ -86,6 +82,30 @@ fn outcome(subject: &Subject<'_>, page: &mut Page) {
         "outcome",
         format!("{refusal}{page_note}; the rest of this page is what it would get otherwise"),
     );
+}
+
+/// Asked of the code that serves, without what it remembers.
+fn signed_access(subject: &Subject<'_>) -> Result<(), signed::Refusal> {
+    let claim = Claim {
+        request: subject.request,
+        is_https: subject.viewer.is_https(),
+        ip: subject.viewer.ip(),
+        now_secs: subject.now_secs,
+    };
+    claim.check(None, subject.site, subject.behavior)
+}
+
+fn signature(subject: &Subject<'_>, page: &mut Page) {
+    let answer = signed_access(subject);
+    if let Some(signers) = &subject.behavior.signers {
+        let keys: Vec<String> = signers.keys.ids().map(str::to_owned).collect();
+        page.row("signature", format!("required, by one of: {}", list(&keys)));
+    }
+    match answer {
+        Ok(()) if subject.behavior.signers.is_some() => page.row("signed", "yes, and it opens it"),
+        Ok(()) => {}
+        Err(refusal) => page.row("signed", format!("{}: {refusal}", refusal.code())),
+    }
 }
 
 fn host(subject: &Subject<'_>, page: &mut Page) {

@@ -11,10 +11,11 @@ use origin::{AddressFamily, OriginSpec, TlsVersion};
 use shapes::ShapeError;
 use shapes::cloudfront as cf;
 
+use super::origin_access;
 use super::rules::{self, Rules};
 use super::{
     Behavior, BehaviorNames, Deployment, ErrorPage, ErrorRule, GeoRule, Logging, Origin,
-    OriginProtocol, PathPattern, Policies, Site, SiteTls, Target, ViewerProtocol,
+    OriginAccess, OriginProtocol, PathPattern, Policies, Site, SiteTls, Target, ViewerProtocol,
 };
 use crate::generated::Generated;
 use crate::response_headers::ResponseHeaders;
@@ -27,7 +28,29 @@ pub fn compile(
     config: &cf::DistributionConfig,
     policies: &Policies,
 ) -> Result<Site, Vec<ShapeError>> {
+    compile_as(id, id, domain, config, policies)
+}
+
+/// Compiles a tenant of that id from what it makes of its template. Origins know its requests as
+/// those of the template, `distribution`.
+pub fn compile_tenant(
+    id: &str,
+    distribution: &str,
+    config: &cf::DistributionConfig,
+    policies: &Policies,
+) -> Result<Site, Vec<ShapeError>> {
+    compile_as(id, distribution, "", config, policies)
+}
+
+fn compile_as(
+    id: &str,
+    distribution: &str,
+    domain: &str,
+    config: &cf::DistributionConfig,
+    policies: &Policies,
+) -> Result<Site, Vec<ShapeError>> {
     let mut compiler = Compiler {
+        distribution,
         config,
         policies,
         errors: Vec::new(),
@@ -80,6 +103,8 @@ pub(crate) fn scope_of(id: &str) -> u32 {
 }
 
 struct Compiler<'a> {
+    /// The id that origins know the site by.
+    distribution: &'a str,
     config: &'a cf::DistributionConfig,
     policies: &'a Policies,
     errors: Vec<ShapeError>,
@@ -208,7 +233,8 @@ impl Compiler<'_> {
             true => origin.domain_name.clone(),
             false => format!("{}:{port}", origin.domain_name),
         };
-        Origin {
+        let access = self.access(index, origin);
+        let mut compiled = Origin {
             path_prefix,
             protocol,
             host_fields: [
@@ -220,7 +246,26 @@ impl Compiler<'_> {
                 .and_then(|custom| custom.origin_mtls_config.as_ref())
                 .and_then(|mtls| certificate_id(&mtls.client_certificate_arn)),
             is_s3: origin.s3_origin_config.is_some(),
+            keeps_host: access.is_some(),
+            access,
             spec,
+        };
+        if let Some(bucket) = origin_access::bucket(origin, &self.policies.private)
+            && let Err(message) = origin_access::lead(bucket, &mut compiled)
+        {
+            self.error(at("DomainName"), message);
+        }
+        compiled
+    }
+
+    fn access(&mut self, index: usize, origin: &cf::Origin) -> Option<OriginAccess> {
+        let private = &self.policies.private;
+        match origin_access::compile(origin, private, self.distribution) {
+            Ok(access) => access,
+            Err((member, message)) => {
+                self.error(format!("Origins.Items[{index}].{member}"), message);
+                None
+            }
         }
     }
 
@@ -428,14 +473,16 @@ impl Compiler<'_> {
         let response_headers = self.response_headers(at, behavior);
         let (target, mut rules) = (target?, rules?);
         rules.forward.passes_certificates = self.passes_certificates();
-        let signers = behavior
-            .trusted_signers
-            .as_ref()
-            .is_some_and(|signers| signers.enabled);
-        let groups = behavior
-            .trusted_key_groups
-            .as_ref()
-            .is_some_and(|groups| groups.enabled);
+        let signers = match super::signers::compile(behavior, self.policies) {
+            Ok(signers) => signers,
+            Err((member, message)) => {
+                self.error(format!("{at}.{member}"), message);
+                None
+            }
+        };
+        if signers.is_some() {
+            super::signers::strip(&mut rules);
+        }
         Some(Behavior {
             pattern,
             target,
@@ -460,7 +507,7 @@ impl Compiler<'_> {
                 .as_ref()
                 .is_some_and(|grpc| grpc.enabled),
             response_headers,
-            requires_signature: signers || groups,
+            signers,
             names: self.names(behavior),
         })
     }

@@ -1,9 +1,12 @@
 //! Sites: distributions compiled for serving.
 
 mod compile;
+mod normal;
+mod origin_access;
 mod pattern;
 mod policies;
 mod rules;
+mod signers;
 mod tls;
 
 use std::sync::Arc;
@@ -14,10 +17,13 @@ use origin::group::FailoverRule;
 use origin::{OriginSpec, Scheme};
 
 pub use self::tls::{ClientAuthRule, SiteTls};
-pub use compile::compile;
 pub(crate) use compile::scope_of;
+pub use compile::{compile, compile_tenant};
+pub(crate) use normal::readings;
+pub use origin_access::{AccessKey, OriginAccess, Service, Signing};
 pub use pattern::{PathPattern, PatternError, wildcard_match};
 pub use policies::{Policies, PolicyError, Private, bucket_of};
+pub use signers::TrustedSigners;
 
 pub use crate::deployment::{Deployment, Stickiness, Traffic};
 use crate::forward::ForwardRule;
@@ -76,6 +82,11 @@ pub struct Origin {
     pub client_certificate: Option<String>,
     /// Whether it is an S3 bucket (some answers are read differently).
     pub is_s3: bool,
+    /// How requests to it are signed, where they are.
+    pub access: Option<OriginAccess>,
+    /// Whether it gets its own name as `Host` also where the behavior forwards the viewer's:
+    /// signatures cover it, and a bucket of this installation is found by it.
+    pub keeps_host: bool,
 }
 
 /// `OriginProtocolPolicy`.
@@ -114,9 +125,8 @@ pub struct Behavior {
     pub grpc: bool,
     /// What is done to the fields of answers.
     pub response_headers: Option<Arc<ResponseHeaders>>,
-    /// Viewers need a signature. Verifying it is not built yet, so such a behavior refuses
-    /// everybody: private content must never be public by omission.
-    pub requires_signature: bool,
+    /// Whose signature viewers need, where they need one.
+    pub signers: Option<Arc<TrustedSigners>>,
     /// What the operator calls its parts; serving does not need them.
     pub names: BehaviorNames,
 }
@@ -293,9 +303,10 @@ impl Site {
         self.domain == name || self.aliases.iter().any(|alias| alias == name)
     }
 
-    /// The first behavior whose pattern matches, with its index.
+    /// The first behavior whose pattern matches the path's normal form, with its index.
     #[inline]
     pub fn behavior(&self, path: &[u8]) -> (usize, &Behavior) {
+        let path = &*normal::normal(path);
         self.behaviors
             .iter()
             .enumerate()

@@ -4,6 +4,8 @@
 pub struct PathPattern {
     /// The pattern with its leading `/`.
     text: String,
+    /// The same with its escapes as the normal form of paths has them.
+    normal: Vec<u8>,
     /// `prefix*` and `*` are most of what people write; they need no search.
     shape: Shape,
 }
@@ -52,11 +54,12 @@ impl PathPattern {
             true => text.to_owned(),
             false => format!("/{text}"),
         };
-        let first_wildcard = text.find(['*', '?']);
+        let normal = super::normal::escapes(text.as_bytes());
+        let first_wildcard = memchr::memchr2(b'*', b'?', &normal);
         let shape = match first_wildcard {
             None => Shape::Exact,
             Some(0) if text == "*" => Shape::Everything,
-            Some(at) if text[at..] == *"*" => Shape::Prefix(at),
+            Some(at) if normal[at..] == *b"*" => Shape::Prefix(at),
             Some(_) => Shape::General,
         };
         let shape = if text == "/*" {
@@ -64,21 +67,26 @@ impl PathPattern {
         } else {
             shape
         };
-        Ok(PathPattern { text, shape })
+        Ok(PathPattern {
+            text,
+            normal,
+            shape,
+        })
     }
 
     /// The pattern of the default behavior.
     pub fn everything() -> PathPattern {
         PathPattern {
             text: "*".to_owned(),
+            normal: b"*".to_vec(),
             shape: Shape::Everything,
         }
     }
 
-    /// Whether the whole path, as the viewer sent it, matches.
+    /// Whether the whole path, in its normal form, matches.
     #[inline]
     pub fn matches(&self, path: &[u8]) -> bool {
-        let text = self.text.as_bytes();
+        let text = &self.normal;
         match self.shape {
             Shape::Everything => true,
             Shape::Exact => path == text,
@@ -87,20 +95,25 @@ impl PathPattern {
         }
     }
 
+    /// Whether a path matches by which an origin may have understood one that was sent otherwise:
+    /// the pattern is read with its escapes decoded, too.
+    pub fn matches_decoded(&self, path: &[u8]) -> bool {
+        self.matches(path)
+            || (self.normal.contains(&b'%')
+                && wildcard_match(&super::normal::decoded(&self.normal), path))
+    }
+
     /// Whether every path that `other` matches is matched by this pattern too. Sound, not
     /// complete: a pattern is tried as if it were a path whose wildcards are ordinary bytes.
     pub fn covers(&self, other: &PathPattern) -> bool {
         match self.shape {
             Shape::Everything => true,
             Shape::Exact => self == other,
-            Shape::Prefix(len) => other
-                .text
-                .as_bytes()
-                .starts_with(&self.text.as_bytes()[..len]),
+            Shape::Prefix(len) => other.normal.starts_with(&self.normal[..len]),
             // A `*` of `other` must fall to a `*` of ours; `wildcard_match` would let a `?` of
             // ours take it, which stands for one byte only.
-            Shape::General if !self.text.contains('?') => {
-                wildcard_match(self.text.as_bytes(), other.text.as_bytes())
+            Shape::General if !self.normal.contains(&b'?') => {
+                wildcard_match(&self.normal, &other.normal)
             }
             Shape::General => self == other,
         }
@@ -165,6 +178,8 @@ mod tests {
             ("/exact", "/exact/", false),
             ("*", "/anything", true),
             ("/*", "/", true),
+            ("/%70*", "/pq", true),
+            ("/a%2f*", "/a%2Fb", true),
         ] {
             assert_eq!(matches(pattern, path), want, "{pattern} {path}");
         }
