@@ -185,7 +185,7 @@ fn behaviors_keep_their_order_and_find_their_targets() {
     let signed: Vec<_> = site
         .behaviors
         .iter()
-        .map(|b| b.requires_signature)
+        .map(|b| b.signers.is_some())
         .collect();
     assert_eq!(signed.iter().position(|signed| *signed), Some(5));
 }
