@@ -1,5 +1,7 @@
 //! What a request presents, in its query or in its cookies (spec §9.2).
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 use crate::encoding;
@@ -23,13 +25,22 @@ pub struct ViewerUrl<'a> {
 }
 
 impl<'a> ViewerUrl<'a> {
-    /// Parts of the query that are not ours, in their order; `&` belongs between them.
-    pub(crate) fn own_query(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let parts = self.query.map(Parts::of);
-        parts
-            .into_iter()
-            .flatten()
-            .filter(|part| !is_query_name(name_and_value(part).0))
+    /// The query without our parameters, in its order; empty as well if there is none.
+    pub(crate) fn own_query(&self) -> Cow<'a, [u8]> {
+        let Some(query) = self.query else {
+            return Cow::Borrowed(&[]);
+        };
+        let is_own = |part: &&[u8]| !is_query_name(name_and_value(part).0);
+        // Ours usually are the last ones, or not there at all.
+        let first = Parts::of(query).take_while(is_own);
+        let first_bytes: usize = first.map(|part| part.len() + 1).sum();
+        let rest = query.get(first_bytes..).unwrap_or_default();
+        let first = &query[..first_bytes.saturating_sub(1)];
+        if first_bytes > query.len() || !Parts::of(rest).any(|part| is_own(&part)) {
+            return Cow::Borrowed(first);
+        }
+        let own: Vec<_> = Parts::of(query).filter(is_own).collect();
+        Cow::Owned(own.join(&b'&'))
     }
 }
 
@@ -47,6 +58,11 @@ const COOKIE_PREFIX: &[u8] = b"CloudFront-";
 /// Whether a query parameter's name, raw, is one of [`QUERY_NAMES`].
 pub fn is_query_name(name: &[u8]) -> bool {
     position(name).is_some()
+}
+
+/// Whether a query has a parameter of that name.
+pub(crate) fn has_name(query: &[u8], name: &str) -> bool {
+    Parts::of(query).any(|part| name_and_value(part).0 == name.as_bytes())
 }
 
 /// Where a name stands in [`QUERY_NAMES`]. Lengths tell them apart, so that most names are passed
@@ -142,9 +158,7 @@ impl<'a> Presented<'a> {
                 part(&[u8::from(url.is_https)]);
                 part(url.host);
                 part(url.path);
-                for own in url.own_query() {
-                    part(own);
-                }
+                part(&url.own_query());
             }
         }
     }
@@ -170,7 +184,7 @@ impl<'a> Presented<'a> {
         }
         match grant {
             Some(grant) => Ok(grant),
-            None => Grant::read(&text).map_err(Refusal::MalformedPolicy),
+            None => policy::read(&text).map_err(Refusal::MalformedPolicy),
         }
     }
 }
