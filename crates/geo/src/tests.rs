@@ -121,6 +121,31 @@ fn a_city_record_is_read_in_full() {
 }
 
 #[test]
+fn a_database_says_how_many_countries_it_has() {
+    let flat = |code| map(vec![("country_code", Datum::text(code))]);
+    let mut writer = DatabaseWriter::new(24);
+    writer
+        .add(ip("192.0.2.0"), 24, &flat("GB"))
+        .add(ip("2001:db8::"), 32, &flat("GB"))
+        .add(ip("198.51.100.0"), 24, &Datum::country("KR"));
+    let geo = Geo::compile(&writer.finish()).unwrap();
+    assert_eq!((geo.countries(), geo.has_countries()), (2, true));
+    for address in ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1"] {
+        let found = geo.lookup(ip(address)).and_then(Location::country_code);
+        assert_eq!(found, Some("GB"), "{address}");
+    }
+    let networks = DatabaseWriter::new(24)
+        .add(
+            ip("192.0.2.0"),
+            24,
+            &map(vec![("asn", Datum::Uint32(64_496))]),
+        )
+        .finish();
+    let geo = Geo::compile(&networks).unwrap();
+    assert_eq!((geo.countries(), geo.has_countries()), (0, false));
+}
+
+#[test]
 fn flat_records_are_read_too() {
     let record = map(vec![
         ("country_code", Datum::text("GB")),
