@@ -60,6 +60,23 @@ pub enum FetchError {
     /// This worker has as many origin connections as it may.
     #[error("too many connections to origins")]
     TooManyConnections,
+    /// The request had to be signed and could not be, so nothing was sent.
+    #[error("the request cannot be signed for the origin: {0}")]
+    NotSigned(#[from] NotSigned),
+}
+
+/// Why a request that an origin wants signed could not be. Whoever composes requests says so.
+#[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotSigned {
+    /// The node has no key for the origin: the operator's fault.
+    #[error("there is no key for it")]
+    NoKey,
+    /// Every chunk of the viewer's body is signed with a key of the viewer's.
+    #[error("the chunks of the body are signed by the viewer")]
+    ChunkSignatures,
+    /// Bodies that are read before they are signed take up all the room there is for them.
+    #[error("no room to read the body before it is signed")]
+    NoRoom,
 }
 
 /// Why a name gave no address.
@@ -112,15 +129,18 @@ impl FetchError {
             | FetchError::Closed
             | FetchError::InvalidResponse
             | FetchError::HeadTooBig
-            | FetchError::Incomplete => 502,
+            | FetchError::Incomplete
+            | FetchError::NotSigned(NotSigned::NoKey) => 502,
             FetchError::ConnectTimeout
             | FetchError::ReadTimeout
             | FetchError::WriteTimeout
             | FetchError::CompletionTimeout => 504,
-            FetchError::TooManyConnections => 503,
+            FetchError::TooManyConnections | FetchError::NotSigned(NotSigned::NoRoom) => 503,
             FetchError::ViewerBody(BodyError::Timeout) => 408,
             FetchError::ViewerBody(BodyError::TooLarge) => 413,
-            FetchError::ViewerBody(_) | FetchError::InvalidRequest => 400,
+            FetchError::ViewerBody(_)
+            | FetchError::InvalidRequest
+            | FetchError::NotSigned(NotSigned::ChunkSignatures) => 400,
         }
     }
 
@@ -131,15 +151,21 @@ impl FetchError {
             FetchError::Connect(_) | FetchError::Tls(_) | FetchError::NoHttp2 => {
                 "OriginConnectError"
             }
-            FetchError::Closed | FetchError::Reset(_) => "OriginError",
+            FetchError::Closed | FetchError::Reset(_) | FetchError::NotSigned(NotSigned::NoKey) => {
+                "OriginError"
+            }
             FetchError::InvalidResponse | FetchError::Incomplete => "OriginInvalidResponseError",
             FetchError::HeadTooBig => "OriginHeaderTooBigError",
             FetchError::ConnectTimeout | FetchError::CompletionTimeout => "OriginCommError",
             FetchError::ReadTimeout => "OriginReadError",
             FetchError::WriteTimeout => "OriginWriteError",
-            FetchError::TooManyConnections => "CapacityExceeded",
+            FetchError::TooManyConnections | FetchError::NotSigned(NotSigned::NoRoom) => {
+                "CapacityExceeded"
+            }
             FetchError::ViewerBody(_) => "ClientCommError",
-            FetchError::InvalidRequest => "InvalidRequest",
+            FetchError::InvalidRequest | FetchError::NotSigned(NotSigned::ChunkSignatures) => {
+                "InvalidRequest"
+            }
         }
     }
 
@@ -166,11 +192,15 @@ impl FetchError {
         )
     }
 
-    /// Whether the origin is to blame, so that a stale object or another origin may help.
+    /// Whether the origin is to blame, so that a stale object or another origin may help. A key
+    /// that is missing for one origin counts: another origin may have one.
     pub fn is_origin_failure(&self) -> bool {
         !matches!(
             self,
-            FetchError::ViewerBody(_) | FetchError::InvalidRequest | FetchError::TooManyConnections
+            FetchError::ViewerBody(_)
+                | FetchError::InvalidRequest
+                | FetchError::TooManyConnections
+                | FetchError::NotSigned(NotSigned::ChunkSignatures | NotSigned::NoRoom)
         )
     }
 }
@@ -207,6 +237,12 @@ mod tests {
             (FetchError::WriteTimeout, 504, "OriginWriteError"),
             (FetchError::CompletionTimeout, 504, "OriginCommError"),
             (FetchError::TooManyConnections, 503, "CapacityExceeded"),
+            (FetchError::NotSigned(NotSigned::NoKey), 502, "OriginError"),
+            (
+                FetchError::NotSigned(NotSigned::ChunkSignatures),
+                400,
+                "InvalidRequest",
+            ),
         ];
         for (error, status, detail) in table {
             assert_eq!(

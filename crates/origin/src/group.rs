@@ -75,23 +75,27 @@ impl GroupAnswer {
 }
 
 /// Asks the members in order until one answer is final. Every request starts at the first: there
-/// is no memory. `compose` makes the request for a member by its index; it is called once for
-/// each member asked. Methods other than GET, HEAD and OPTIONS ask the first member only.
+/// is no memory. `compose` makes the request for a member by its index, or says why it cannot; it
+/// is called once for each member asked. Methods other than GET, HEAD and OPTIONS ask the first
+/// member only.
 ///
 /// # Panics
 /// When there is no member: a group has at least one.
 pub async fn fetch_group(
     client: &Client,
+    method: Method,
     rule: &FailoverRule,
     members: &[&OriginSpec],
-    mut compose: impl FnMut(usize) -> OriginRequest,
+    mut compose: impl FnMut(usize) -> Result<OriginRequest, FetchError>,
 ) -> GroupAnswer {
     assert!(!members.is_empty(), "an origin group has members");
     let mut member = 0;
     loop {
-        let request = compose(member);
-        let may_fail_over = is_failover_method(request.method) && member + 1 < members.len();
-        let result = client.fetch(members[member], request).await;
+        let may_fail_over = is_failover_method(method) && member + 1 < members.len();
+        let result = match compose(member) {
+            Ok(request) => client.fetch(members[member], request).await,
+            Err(error) => Err(error),
+        };
         let outcome = match &result {
             Ok(response) => Outcome::Status(response.head.status),
             Err(error) => Outcome::Error(*error),

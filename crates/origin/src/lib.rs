@@ -34,7 +34,7 @@ mod upload;
 pub use body::OriginBody;
 pub use client::{Client, ClientConfig, ConnectionCounts, PoolLimits};
 pub use dns::{Answer, FixedResolver, Resolve, ResolveFuture, SystemResolver};
-pub use error::{DnsError, FetchError, TlsFailure};
+pub use error::{DnsError, FetchError, NotSigned, TlsFailure};
 pub use hickory_resolver::net::NetError as ResolverError;
 pub use identity::{ClientIdentity, ClientIdentityError};
 pub use spec::{

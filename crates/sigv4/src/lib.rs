@@ -73,6 +73,11 @@ pub use replay::ReplayGuard;
 pub use sign::Signer;
 pub use verify::{Terms, Verified, Verifier};
 
+/// What `x-amz-content-sha256` says of this body: its SHA-256 in lower-case hexadecimal.
+pub fn payload_hash(body: &[u8]) -> String {
+    canonical::sha256_hex(body)
+}
+
 /// A request as it is on the wire; what is signed or verified. No part of the head has a line end:
 /// HTTP parsers see to that, and canonical requests rely on it.
 #[derive(Clone, Copy, Debug)]

@@ -23,8 +23,8 @@ fn a_listed_status_asks_the_second_member_with_a_request_of_its_own() {
         let first = Origin::start(vec![vec![Step::Head, broken(), Step::AwaitClose]]).await;
         let second = Origin::start(vec![vec![Step::Head, ok("second")]]).await;
         let (client, a, b) = (client(), first.spec(), second.spec());
-        let compose = |member: usize| get(&format!("/member/{member}"));
-        let answer = fetch_group(&client, &rule(&[500]), &[&a, &b], compose).await;
+        let compose = |member: usize| Ok(get(&format!("/member/{member}")));
+        let answer = fetch_group(&client, Method::Get, &rule(&[500]), &[&a, &b], compose).await;
         let mut response = answer.result.unwrap();
         assert_eq!(
             (
@@ -48,8 +48,8 @@ fn an_unlisted_status_and_an_unsafe_method_stay_with_the_first_member() {
             let first = Origin::start(vec![vec![Step::Head, broken()]]).await;
             let second = Origin::start(vec![vec![Step::Head, ok("second")]]).await;
             let (client, a, b) = (client(), first.spec(), second.spec());
-            let compose = |_| request(method, "/");
-            let answer = fetch_group(&client, &rule(&statuses), &[&a, &b], compose).await;
+            let compose = |_| Ok(request(method, "/"));
+            let answer = fetch_group(&client, method, &rule(&statuses), &[&a, &b], compose).await;
             assert_eq!(
                 (answer.member, answer.result.unwrap().head.status),
                 (0, 500)
@@ -68,10 +68,16 @@ fn an_unreachable_first_member_fails_over_and_an_unreachable_last_one_is_final()
         drop(listener);
         let second = Origin::start(vec![vec![Step::Head, ok("second")]]).await;
         let (client, b) = (client(), second.spec());
-        let answer = fetch_group(&client, &rule(&[503]), &[&gone, &b], |_| get("/")).await;
+        let answer = fetch_group(&client, Method::Get, &rule(&[503]), &[&gone, &b], |_| {
+            Ok(get("/"))
+        })
+        .await;
         assert_eq!((answer.member, answer.result.is_ok()), (1, true));
 
-        let answer = fetch_group(&client, &rule(&[503]), &[&gone, &gone], |_| get("/")).await;
+        let answer = fetch_group(&client, Method::Get, &rule(&[503]), &[&gone, &gone], |_| {
+            Ok(get("/"))
+        })
+        .await;
         let refused = FetchError::Connect(ErrorKind::ConnectionRefused);
         assert_eq!(
             (answer.member, answer.result.as_ref().err()),
