@@ -7,6 +7,7 @@ use telemetry::metrics::OriginErrorKind;
 
 use crate::exchange::Exchange;
 use crate::forward::Conditions;
+use crate::origin_access;
 use crate::site::{Origin, Target};
 use crate::worker::Worker;
 
@@ -29,12 +30,26 @@ pub(crate) async fn ask_with(
     let site = &exchange.served.site;
     let counters = worker.counters(exchange.served);
     counters.origin_fetches.increment();
+    let (body, digest) = match body {
+        RequestBody::Empty => (body, None),
+        body => Box::pin(origin_access::read_body(worker, exchange, body)).await?,
+    };
+    let digest = digest.as_deref();
+    let compose = |origin: &Origin, body| {
+        let mut request = exchange.compose(worker, origin, conditions, body, upgrade);
+        origin_access::settle(worker, exchange, origin, digest, &mut request)?;
+        Ok::<_, FetchError>(request)
+    };
     let answer = match &exchange.behavior().target {
         Target::Origin(index) => {
             let origin = &site.origins[*index];
-            let request = exchange.compose(worker, origin, conditions, body, upgrade);
-            let spec = with_identity(worker, origin);
-            worker.origins.fetch(&spec, request).await
+            match compose(origin, body) {
+                Ok(request) => {
+                    let spec = with_identity(worker, origin);
+                    worker.origins.fetch(&spec, request).await
+                }
+                Err(error) => Err(error),
+            }
         }
         Target::Group { members, failover } => {
             let mut body = Some(body);
@@ -51,11 +66,16 @@ pub(crate) async fn ask_with(
             let compose = |member: usize| {
                 let origin = &site.origins[members[member]];
                 // Only requests without a body are sent a second time.
-                let body = body.take().unwrap_or(RequestBody::Empty);
-                exchange.compose(worker, origin, conditions, body, upgrade)
+                compose(origin, body.take().unwrap_or(RequestBody::Empty))
             };
             // In a box, so that the usual fetch has room for one origin only.
-            let group = origin::group::fetch_group(&worker.origins, failover, &specs, compose);
+            let group = origin::group::fetch_group(
+                &worker.origins,
+                exchange.request.method,
+                failover,
+                &specs,
+                compose,
+            );
             let answer = Box::pin(group).await;
             answer.result
         }
@@ -126,8 +146,9 @@ fn error_kind(error: FetchError) -> Option<OriginErrorKind> {
         FetchError::Closed | FetchError::Reset(_) | FetchError::Incomplete => OriginErrorKind::Read,
         FetchError::InvalidResponse => OriginErrorKind::InvalidResponse,
         FetchError::HeadTooBig => OriginErrorKind::HeaderTooBig,
-        FetchError::ViewerBody(_) | FetchError::InvalidRequest | FetchError::TooManyConnections => {
-            return None;
-        }
+        FetchError::ViewerBody(_)
+        | FetchError::InvalidRequest
+        | FetchError::TooManyConnections
+        | FetchError::NotSigned(_) => return None,
     })
 }

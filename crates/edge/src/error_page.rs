@@ -32,6 +32,8 @@ pub enum Cause {
     BodyNotAllowed,
     /// The request is not HTTP as it should be.
     Malformed(RequestError),
+    /// Fields of its body are to be encrypted, and cannot be.
+    FieldEncryption(field_encryption::Refusal),
     /// The request did not arrive in time.
     RequestTimeout,
     /// The request has passed through here before.
@@ -50,6 +52,12 @@ pub enum Cause {
     OriginInvalidResponse,
     /// The head of the origin's answer is over its limit.
     OriginHeadTooBig,
+    /// The origin wants signed requests, and this node has no key for it.
+    OriginKeyMissing,
+    /// A body whose chunks the viewer signed, for an origin that the edge signs for.
+    ChunkSignatures,
+    /// The request's body is longer than what is read to sign it.
+    BodyTooLarge,
     /// The edge is at one of its limits.
     Overloaded,
     /// The edge's own fault.
@@ -63,7 +71,9 @@ impl Cause {
             Cause::GeoBlocked => DetailedResult::ClientGeoBlocked,
             Cause::MethodNotAllowed => DetailedResult::InvalidRequestMethod,
             Cause::Malformed(RequestError::Host) => DetailedResult::InvalidRequestHeader,
-            Cause::BodyNotAllowed | Cause::Malformed(_) => DetailedResult::InvalidRequest,
+            Cause::BodyNotAllowed | Cause::Malformed(_) | Cause::FieldEncryption(_) => {
+                DetailedResult::InvalidRequest
+            }
             Cause::RequestTimeout => DetailedResult::ClientCommError,
             Cause::OriginDns => DetailedResult::OriginDnsError,
             Cause::OriginConnect | Cause::OriginTls => DetailedResult::OriginConnectError,
@@ -71,6 +81,8 @@ impl Cause {
             Cause::OriginTimeout => DetailedResult::OriginReadError,
             Cause::OriginInvalidResponse => DetailedResult::OriginInvalidResponseError,
             Cause::OriginHeadTooBig => DetailedResult::OriginHeaderTooBigError,
+            Cause::OriginKeyMissing => DetailedResult::OriginError,
+            Cause::ChunkSignatures | Cause::BodyTooLarge => DetailedResult::InvalidRequest,
             // Field 14 says it all: `CapacityExceeded` or `LimitExceeded`.
             Cause::Overloaded => DetailedResult::AsResult,
             Cause::Internal => DetailedResult::InternalError,
@@ -97,7 +109,14 @@ impl Cause {
             }
             Cause::MethodNotAllowed => "This page does not accept what was sent to it.",
             Cause::Signature(_) => "This page is only open to those who were given access.",
-            Cause::BodyNotAllowed | Cause::Malformed(_) => {
+            Cause::BodyTooLarge => "What was sent is too large for this site.",
+            Cause::FieldEncryption(refusal) if refusal.is_of_size() => {
+                "More was filled in than this page accepts."
+            }
+            Cause::BodyNotAllowed
+            | Cause::Malformed(_)
+            | Cause::FieldEncryption(_)
+            | Cause::ChunkSignatures => {
                 "Your browser or app sent a request that could not be understood."
             }
             Cause::RequestTimeout => "Your request took too long to arrive. Try again.",
@@ -108,7 +127,8 @@ impl Cause {
             | Cause::OriginConnect
             | Cause::OriginTls
             | Cause::OriginInvalidResponse
-            | Cause::OriginHeadTooBig => {
+            | Cause::OriginHeadTooBig
+            | Cause::OriginKeyMissing => {
                 "The server behind this site has a problem. Try again in a few minutes."
             }
             Cause::OriginConnectTimeout | Cause::OriginTimeout => {
@@ -149,6 +169,9 @@ impl Cause {
             }
             Cause::BodyNotAllowed => "A GET or HEAD request came with a body.",
             Cause::Malformed(_) => "The request was refused before any behavior was chosen.",
+            Cause::FieldEncryption(_) => {
+                "FieldLevelEncryptionId of this behavior does not let this body through."
+            }
             Cause::RequestTimeout => "The request was not complete when its time was over.",
             Cause::LoopDetected => {
                 "The request came back to this edge: an origin leads to a distribution again."
@@ -169,6 +192,18 @@ impl Cause {
             }
             Cause::OriginInvalidResponse => "The origin's response is not valid HTTP.",
             Cause::OriginHeadTooBig => "The head of the origin's response is over the limit.",
+            Cause::OriginKeyMissing => {
+                "Requests to this origin are signed, and the setting origin_keys of this node has \
+                 no key for its DomainName; the node's log and explain name it."
+            }
+            Cause::ChunkSignatures => {
+                "The body came in chunks that its sender signed (x-amz-content-sha256: STREAMING-) \
+                 and the edge signs in its own name: send UNSIGNED-PAYLOAD or the body's SHA-256."
+            }
+            Cause::BodyTooLarge => {
+                "The body is over 6 MiB, and the edge reads it to sign it: send its SHA-256 as \
+                 x-amz-content-sha256."
+            }
             Cause::Overloaded => "This edge is at a limit of connections, memory or requests.",
             Cause::Internal => "The edge failed; its own log has this request id.",
         }
@@ -198,6 +233,10 @@ pub fn write(status: u16, cause: Cause, request_id: &str, out: &mut Vec<u8>) {
         text(" Reason: ", out);
         escape(error.to_string().as_bytes(), out);
         text(".", out);
+    }
+    if let Cause::FieldEncryption(refusal) = cause {
+        text(" Reason: ", out);
+        escape(refusal.reason().as_bytes(), out);
     }
     text("</p>\n<p class=\"o\">Request id: <code>", out);
     escape(request_id.as_bytes(), out);
@@ -280,7 +319,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every cause; for the malformed requests, one of them.
-    const ALL: [Cause; 21] = [
+    const ALL: [Cause; 25] = [
         Cause::UnknownHost,
         Cause::Misdirected,
         Cause::DistributionDisabled,
@@ -291,6 +330,7 @@ mod tests {
         Cause::BodyNotAllowed,
         Cause::Malformed(RequestError::Malformed),
         Cause::Signature(Refusal::MissingKey),
+        Cause::FieldEncryption(field_encryption::Refusal::MalformedInput),
         Cause::RequestTimeout,
         Cause::LoopDetected,
         Cause::OriginDns,
@@ -300,6 +340,9 @@ mod tests {
         Cause::OriginTimeout,
         Cause::OriginInvalidResponse,
         Cause::OriginHeadTooBig,
+        Cause::OriginKeyMissing,
+        Cause::ChunkSignatures,
+        Cause::BodyTooLarge,
         Cause::Overloaded,
         Cause::Internal,
     ];
@@ -381,6 +424,7 @@ mod tests {
                 Cause::Malformed(RequestError::Host),
                 D::InvalidRequestHeader,
             ),
+            (Cause::FieldEncryption(field_encryption::Refusal::FieldLength), D::InvalidRequest),
             (Cause::RequestTimeout, D::ClientCommError),
             (Cause::LoopDetected, D::Error),
             (Cause::OriginDns, D::OriginDnsError),
@@ -390,6 +434,9 @@ mod tests {
             (Cause::OriginTimeout, D::OriginReadError),
             (Cause::OriginInvalidResponse, D::OriginInvalidResponseError),
             (Cause::OriginHeadTooBig, D::OriginHeaderTooBigError),
+            (Cause::OriginKeyMissing, D::OriginError),
+            (Cause::ChunkSignatures, D::InvalidRequest),
+            (Cause::BodyTooLarge, D::InvalidRequest),
             (Cause::Overloaded, D::AsResult),
             (Cause::Internal, D::InternalError),
         ] {

@@ -129,7 +129,7 @@ fn page_of(subject: &Subject<'_>, question: &Question) -> Result<Page, QuestionE
     ));
     site::explain(subject, &mut page);
     let sent = origin::compose(subject, subject.behavior.target.primary());
-    key::explain(subject, &sent, &mut page);
+    key::explain(subject, &sent.fields, &mut page);
     origin::explain(subject, &sent, &mut page);
     if let Some((status, fields)) = &question.response {
         let head = response::head_of(*status, fields)?;

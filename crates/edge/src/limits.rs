@@ -28,6 +28,18 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// Connections of one address, unless the configuration says otherwise.
 pub const CONNECTIONS_PER_CLIENT_MAX: usize = 20_000;
 
+/// Longest body that is read before it is signed: Lambda's own bound of a request.
+pub const SIGNED_BODY_BYTES_MAX: usize = 6 << 20;
+
+/// Such bodies of one worker together.
+pub const SIGNED_BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// How long a signature in the query of an origin request is good for, retries included.
+pub const QUERY_SIGNATURE_SECS: u64 = 300;
+
+/// Hosts of which it is told that they have no key.
+pub const MISSING_KEYS_TOLD_MAX: usize = 1_000;
+
 /// Responses up to this size are copied behind their head and leave in one write; larger ones are
 /// written from where they lie.
 pub const COPY_BYTES_MAX: usize = 16 * 1024;

@@ -1,10 +1,13 @@
+use std::rc::Rc;
+
 use bytes::Bytes;
 use cache::object::Object;
 use message::http1::RequestError;
 use message::{Fields, Method};
-use origin::{BodyError, FetchError, Upgraded};
+use origin::{BodyError, FetchError, NotSigned, Upgraded};
 use telemetry::access_log::{DetailedResult, ResultType};
 
+use crate::encryption::Progress;
 use crate::error_page::Cause;
 use crate::stream::Stream;
 
@@ -27,6 +30,8 @@ pub(crate) struct Reply {
     pub origin: Option<origin::Timing>,
     /// The edge wrote this page itself.
     pub cause: Option<Cause>,
+    /// What field-level encryption did, where the behavior has it and there was a body.
+    pub encryption: Option<Rc<Progress>>,
 }
 
 /// The body of a reply.
@@ -58,6 +63,7 @@ impl Reply {
             is_grpc: false,
             origin: None,
             cause: None,
+            encryption: None,
         }
     }
 
@@ -112,9 +118,14 @@ impl Failure {
             FetchError::ViewerBody(BodyError::Invalid) => {
                 Cause::Malformed(RequestError::AmbiguousLength)
             }
+            FetchError::ViewerBody(BodyError::TooLarge) => Cause::BodyTooLarge,
             FetchError::ViewerBody(_) => Cause::RequestTimeout,
             FetchError::InvalidRequest => Cause::Internal,
-            FetchError::TooManyConnections => Cause::Overloaded,
+            FetchError::TooManyConnections | FetchError::NotSigned(NotSigned::NoRoom) => {
+                Cause::Overloaded
+            }
+            FetchError::NotSigned(NotSigned::NoKey) => Cause::OriginKeyMissing,
+            FetchError::NotSigned(NotSigned::ChunkSignatures) => Cause::ChunkSignatures,
         };
         Failure {
             status: error.status(),

@@ -31,6 +31,7 @@ use crate::http3::{self, WorkerSocket};
 use crate::keyring::Keyring;
 use crate::listen::{self, Spoken};
 use crate::objects::Objects;
+use crate::origin_access::{NodeKeys, OriginKeys};
 use crate::signed_access::Grants;
 use crate::site::Site;
 use crate::stopping::Stopping;
@@ -67,6 +68,8 @@ pub struct EdgeConfig {
     pub connections_per_client: usize,
     /// Certificate authorities of origins besides Mozilla's, as a PEM file.
     pub origin_ca_bundle: Option<PathBuf>,
+    /// Access keys for private origins that are not this installation's.
+    pub origin_keys: OriginKeys,
     /// What time it is.
     pub clock: Clock,
     /// How long viewers are waited for.
@@ -278,6 +281,7 @@ fn shared(
         challenges: Default::default(),
         handshakes: Default::default(),
         client_identities: Default::default(),
+        origin_keys: NodeKeys::new(config.origin_keys.clone(), Arc::clone(&config.secrets)),
         store: Objects::new(RamStore::new(
             config.cache_bytes,
             cache::limits::RAM_SHARDS_MAX,

@@ -1,5 +1,6 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -20,6 +21,7 @@ use crate::keyring::Challenges;
 use crate::latency::Latencies;
 use crate::limits;
 use crate::objects::Objects;
+use crate::origin_access::NodeKeys;
 use crate::origin_health::OriginHealth;
 use crate::signed_access::Grants;
 use crate::{Clock, Dice, Timeouts};
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     /// Answers to certificate authorities.
     pub challenges: ArcSwap<Challenges>,
     pub handshakes: Handshakes,
+    /// What requests to private origins are signed with.
+    pub origin_keys: NodeKeys,
     /// What origins are shown who ask who we are, by the certificate's id.
     pub client_identities: ArcSwap<HashMap<String, ClientIdentity>>,
     pub store: Objects,
@@ -101,6 +105,8 @@ pub(crate) struct Worker {
     pub origins: Client,
     pub log: RefCell<Option<LogHandle>>,
     pub dice: Dice,
+    /// What bodies take that are read before they are signed.
+    pub signed_bodies_bytes: Rc<Cell<usize>>,
     /// Buffers for making keys: the material and one value.
     pub scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     spare_fields: RefCell<Vec<Fields>>,
@@ -116,6 +122,7 @@ impl Worker {
             origins,
             log: RefCell::new(log),
             dice: Dice::new(seed),
+            signed_bodies_bytes: Rc::default(),
             scratch: RefCell::default(),
             spare_fields: RefCell::default(),
             spare_buffers: RefCell::default(),

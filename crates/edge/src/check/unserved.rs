@@ -34,11 +34,6 @@ pub(super) fn behavior(_: &Subject<'_>, entry: &Entry<'_>, warnings: &mut Warnin
             "requests and responses pass unchanged by Lambda@Edge",
         ),
         (
-            set(&behavior.field_level_encryption_id).is_some(),
-            "FieldLevelEncryptionId",
-            "form fields reach the origin unencrypted",
-        ),
-        (
             set(&behavior.realtime_log_config_arn).is_some(),
             "RealtimeLogConfigArn",
             "nothing is written to the stream",
@@ -76,18 +71,6 @@ pub(super) fn distribution(subject: &Subject<'_>, warnings: &mut Warnings) {
 
 fn origin(index: usize, origin: &cf::Origin, warnings: &mut Warnings) {
     let at = |member: &str| format!("Origins.Items[{index}].{member}");
-    let unsigned = "requests are not signed, and a private bucket answers 403";
-    if set(&origin.origin_access_control_id).is_some() {
-        unserved(warnings, at("OriginAccessControlId"), unsigned);
-    }
-    let s3 = origin.s3_origin_config.as_ref();
-    if s3.is_some_and(|s3| !s3.origin_access_identity.is_empty()) {
-        unserved(
-            warnings,
-            at("S3OriginConfig.OriginAccessIdentity"),
-            unsigned,
-        );
-    }
     if origin
         .origin_shield
         .as_ref()

@@ -74,6 +74,7 @@ pub(crate) fn explain(shared: &Shared, question: &Question) -> Result<Live, Live
     subject.knows_countries = shared.knows_countries();
     let mut page = super::page_of(&subject, question)?;
     let (stored, ban) = find(shared, served, &subject);
+    tell_keys(shared, &subject, &mut page);
     tell_health(shared, &subject, &mut page);
     page.section("In this node's cache");
     tell(stored.as_ref(), ban.as_ref(), &mut page);
@@ -83,6 +84,21 @@ pub(crate) fn explain(shared: &Shared, question: &Question) -> Result<Live, Live
         stored,
         ban,
     })
+}
+
+/// Origins that this node cannot sign requests for.
+fn tell_keys(shared: &Shared, subject: &Subject<'_>, page: &mut Page) {
+    let members = subject.behavior.target.members();
+    for origin in members.iter().map(|index| &subject.site.origins[*index]) {
+        let access = origin.access.as_ref();
+        if let Some(Err(host)) = access.map(|access| shared.origin_keys.find(access)) {
+            page.warn(format!(
+                "requests to '{}' are signed, and the setting origin_keys of this node has no key \
+                 for {host}: viewers get 502",
+                origin.spec.id
+            ));
+        }
+    }
 }
 
 /// What health checks say of the origins, where they say that one fails.

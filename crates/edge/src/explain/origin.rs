@@ -1,19 +1,26 @@
 //! Where a miss goes, and the request as it is sent.
 
+use documents::bucket::Asker;
 use message::{Fields, Known, Method};
 use origin::Scheme;
 
 use super::Subject;
 use super::page::{Page, count, list, text};
-use crate::RequestId;
 use crate::forward::{Conditions, ForwardSource};
-use crate::site::{Origin, Target};
+use crate::site::{AccessKey, Origin, OriginAccess, Target};
+use crate::{RequestId, origin_access};
 
 /// Stands for the names that differ from node to node and from request to request.
 const EDGE: &str = "<edge>";
 
-/// The fields that the origin of that index gets.
-pub(super) fn compose(subject: &Subject<'_>, index: usize) -> Fields {
+/// What an origin gets.
+pub(super) struct Sent {
+    pub target: Vec<u8>,
+    pub fields: Fields,
+}
+
+/// What the origin of that index gets.
+pub(super) fn compose(subject: &Subject<'_>, index: usize) -> Sent {
     let origin = &subject.site.origins[index];
     let scheme = origin.scheme(subject.viewer.is_https());
     let source = ForwardSource {
@@ -28,13 +35,14 @@ pub(super) fn compose(subject: &Subject<'_>, index: usize) -> Fields {
         false => Conditions::Viewer,
     };
     let host = origin.host_field(scheme).as_bytes();
-    subject
-        .behavior
-        .forward
-        .fields(source, host, &conditions, &origin.custom_fields)
+    let forward = &subject.behavior.forward;
+    let mut fields = forward.fields(source, host, &conditions, &origin.custom_fields);
+    let mut target = origin.target(subject.path, subject.request, forward);
+    origin_access::describe(origin, subject.request, scheme, &mut target, &mut fields);
+    Sent { target, fields }
 }
 
-pub(super) fn explain(subject: &Subject<'_>, sent: &Fields, page: &mut Page) {
+pub(super) fn explain(subject: &Subject<'_>, sent: &Sent, page: &mut Page) {
     page.section("Origin");
     let site = subject.site;
     let names = &subject.behavior.names;
@@ -63,6 +71,9 @@ pub(super) fn explain(subject: &Subject<'_>, sent: &Fields, page: &mut Page) {
     }
     let origin = &site.origins[subject.behavior.target.primary()];
     let spec = &origin.spec;
+    if let Some(access) = &origin.access {
+        page.row("signed", signature(access));
+    }
     page.row(
         "patience",
         format!(
@@ -72,7 +83,23 @@ pub(super) fn explain(subject: &Subject<'_>, sent: &Fields, page: &mut Page) {
             spec.read_timeout_ms / 1_000
         ),
     );
-    request(subject, origin, sent, page);
+    request(subject, sent, page);
+}
+
+/// Which requests are signed, and with which key.
+fn signature(access: &OriginAccess) -> String {
+    let (signing, service) = (access.signing.as_str(), access.service.signing_name());
+    let key = match &access.key {
+        AccessKey::Setting(host) => format!("the key that origin_keys has for {host}"),
+        AccessKey::Installation { asker, region } => {
+            let asker = match asker {
+                Asker::Distribution(id) => format!("distribution {id}"),
+                Asker::Identity(id) => format!("origin access identity {id}"),
+            };
+            format!("as {asker}; the bucket is this installation's, in {region}")
+        }
+    };
+    format!("{signing}, for {service}: {key}")
 }
 
 fn place(subject: &Subject<'_>, origin: &Origin) -> String {
@@ -90,19 +117,17 @@ fn place(subject: &Subject<'_>, origin: &Origin) -> String {
     )
 }
 
-fn request(subject: &Subject<'_>, origin: &Origin, sent: &Fields, page: &mut Page) {
+fn request(subject: &Subject<'_>, sent: &Sent, page: &mut Page) {
     let method = text(subject.request.method_token());
     page.section(match subject.is_cacheable() {
         true => "Origin request on a miss",
         false => "Origin request",
     });
-    let forward = &subject.behavior.forward;
-    let target = origin.target(subject.path, subject.request, forward);
     let is_part = subject.is_cacheable()
         && subject.request.method == Method::Get
         && subject.request.known(Known::Range).is_some();
-    page.verbatim(&format!("{method} {} HTTP/1.1", text(&target)));
-    for (name, value) in sent.iter() {
+    page.verbatim(&format!("{method} {} HTTP/1.1", text(&sent.target)));
+    for (name, value) in sent.fields.iter() {
         // A new id is made for every request.
         let value = match name.eq_ignore_ascii_case(b"x-amz-cf-id") {
             true => "<request id>".to_owned(),

@@ -7,10 +7,11 @@ use documents::distribution::as_behavior;
 use documents::tenant::{ConnectionGroup, Tenant, config_of};
 use documents::{FormError, Refusal, Resource, keys};
 use serde::de::DeserializeOwned;
+use shapes::ShapeError;
 use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch, Origin};
 use store::{Batch, Document, Event};
 
-use crate::site::{Policies, Private, Site, bucket_of, compile};
+use crate::site::{Policies, Private, Site, bucket_of, compile, compile_tenant};
 
 /// The documents that sites are made of, as far as compiling needs them.
 pub(crate) struct Sites {
@@ -365,7 +366,8 @@ impl Sites {
     pub fn site(&self, id: &str) -> Option<Result<Site, String>> {
         if let Some(distribution) = self.distributions.get(id) {
             let Resource { domain, config, .. } = &distribution.resource;
-            return Some(self.compiled(id, domain.as_deref().unwrap_or_default(), config));
+            let domain = domain.as_deref().unwrap_or_default();
+            return Some(told(compile(id, domain, config, &self.policies)));
         }
         let Instance { tenant, .. } = self.tenants.get(id)?;
         let template = self.distributions.get(&tenant.distribution_id)?;
@@ -376,21 +378,10 @@ impl Sites {
                 .and_then(|mut config| {
                     let group = self.groups.get(&tenant.connection_group_id);
                     config.enabled &= group.is_none_or(|group| group.enabled);
-                    self.compiled(id, "", &config)
+                    let distribution = &tenant.distribution_id;
+                    told(compile_tenant(id, distribution, &config, &self.policies))
                 }),
         )
-    }
-
-    fn compiled(
-        &self,
-        id: &str,
-        domain: &str,
-        config: &DistributionConfig,
-    ) -> Result<Site, String> {
-        compile(id, domain, config, &self.policies).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            errors.join("; ")
-        })
     }
 
     fn tenants_of_template(&self, id: &str) -> Vec<String> {
@@ -406,6 +397,14 @@ impl Sites {
         let meant = meant.filter(|(_, instance)| is_meant(&instance.tenant));
         meant.map(|(id, _)| id.clone()).collect()
     }
+}
+
+/// What is wrong with a site, in one line.
+fn told(compiled: Result<Site, Vec<ShapeError>>) -> Result<Site, String> {
+    compiled.map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        errors.join("; ")
+    })
 }
 
 fn read<C: DeserializeOwned>(document: &Document) -> Result<Resource<C>, FormError> {

@@ -130,14 +130,19 @@ impl Policies {
         found |= load_kind(&document, stem, &mut private.public_keys, file, sources)?;
         found |= load_kind(&document, stem, &mut private.key_groups, file, sources)?;
         found |= load_kind(&document, stem, &mut private.access_controls, file, sources)?;
+        let identity = document.pointer("/CloudFrontOriginAccessIdentity/Id");
+        if let Some(id) = identity.and_then(Value::as_str) {
+            private.access_identities.insert(id.to_owned());
+            found = true;
+        }
         match found {
             true => Ok(()),
             false => Err(document_error(error(
                 "",
                 "no policy; expected is what `aws cloudfront` prints for get-cache-policy, \
                  get-origin-request-policy, get-response-headers-policy, get-public-key, \
-                 get-key-group, get-origin-access-control, their -config forms, and the list- \
-                 forms of policies",
+                 get-key-group, get-origin-access-control, their -config forms, the list- forms \
+                 of policies, and get-cloud-front-origin-access-identity",
             ))),
         }
     }

@@ -377,6 +377,7 @@ impl World {
             geo: None,
             connections_per_client: 10_000,
             origin_ca_bundle: None,
+            origin_keys: Default::default(),
             clock: clock.clone(),
             timeouts: Timeouts::default(),
         };
