@@ -45,3 +45,47 @@ pub(crate) fn escaped(digits: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
     u8::try_from(digit(0)? << 4 | digit(1)?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_but_the_alphabet_and_its_escapes_is_decoded() {
+        assert_eq!(decode(b"AAA_", false), Ok(vec![0, 0]));
+        assert_eq!(decode(b"-~-~", false), Ok(vec![0xfb, 0xff, 0xbf]));
+        assert_eq!(decode(b"%2D%7e-%7E", true), Ok(vec![0xfb, 0xff, 0xbf]));
+        assert_eq!(decode(b"AAA%5F", true), Ok(vec![0, 0]));
+        for bad in [
+            "AAA=",
+            "AAA",
+            "AA",
+            "AAAA_",
+            "+/+/",
+            "AA A",
+            "AAB_",
+            "%2D%7e-%7",
+            "%2B~-~",
+            "%ZZAA",
+            "AAA%3D",
+            "%252D~-~",
+            "A%00AA",
+            "é",
+        ] {
+            assert!(decode(bad.as_bytes(), true).is_err(), "{bad}");
+        }
+        assert!(decode(b"%2D~-~", false).is_err(), "cookies have no escapes");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+            let text = encode(&bytes);
+            prop_assert!(!text.contains(['+', '=', '/']));
+            prop_assert_eq!(decode(text.as_bytes(), false), Ok(bytes.clone()));
+            prop_assert_eq!(decode(text.as_bytes(), true), Ok(bytes));
+        }
+    }
+}

@@ -177,3 +177,194 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Object(members))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::Refusal;
+
+    const URL: ViewerUrl<'_> = ViewerUrl {
+        is_https: true,
+        host: b"h",
+        path: b"/a",
+        query: None,
+    };
+
+    const END: &str = r#""DateLessThan":{"AWS:EpochTime":200}"#;
+
+    /// A policy of a resource and further conditions.
+    fn policy(more: &str) -> String {
+        format!(r#"{{"Statement":[{{"Resource":"https://h/*","Condition":{{{END}{more}}}}}]}}"#)
+    }
+
+    fn ask(policy: &str, address: &str, now_secs: u64) -> Result<(), Refusal> {
+        let address: IpAddr = address.parse().unwrap();
+        let grant = read(policy.as_bytes()).unwrap();
+        grant.admits(&URL, address, now_secs)
+    }
+
+    #[test]
+    fn it_begins_with_its_first_second_and_ends_before_its_last() {
+        let policy = policy(r#","DateGreaterThan":{"AWS:EpochTime":100}"#);
+        assert_eq!(ask(&policy, "::1", 99), Err(Refusal::NotYetValid));
+        assert_eq!(ask(&policy, "::1", 100), Ok(()));
+        assert_eq!(ask(&policy, "::1", 199), Ok(()));
+        assert_eq!(ask(&policy, "::1", 200), Err(Refusal::Expired));
+        assert_eq!(ask(&policy, "::1", u64::MAX), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn addresses_are_of_ipv4_and_in_the_network() {
+        for (cidr, address, is_in) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1/32", "::ffff:192.0.2.1", true),
+            ("192.0.2.77/24", "192.0.2.1", true),
+            ("192.0.2.0/24", "192.0.3.0", false),
+            ("128.0.0.0/1", "255.1.1.1", true),
+            ("0.0.0.0/0", "1.2.3.4", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("0.0.0.0/0", "::1", false),
+        ] {
+            let policy = policy(&format!(r#","IpAddress":{{"AWS:SourceIp":"{cidr}"}}"#));
+            let expected = if is_in { Ok(()) } else { Err(Refusal::Address) };
+            assert_eq!(ask(&policy, address, 1), expected, "{cidr} {address}");
+        }
+    }
+
+    #[test]
+    fn without_a_resource_it_is_about_everything() {
+        let policy = format!(r#"{{"Statement":{{"Condition":{{{END}}}}}}}"#);
+        assert_eq!(ask(&policy, "::1", 1), Ok(()));
+    }
+
+    #[test]
+    fn members_may_come_in_any_order_among_blanks_and_escapes() {
+        let policy = format!(
+            "\n{{ \"Statement\" : {{ \"Condition\" : {{ {END} }} ,\t\
+             \"\\u0052esource\" : \"https:\\/\\/h\\/\\u0061\" }} }}\r\n"
+        );
+        assert_eq!(ask(&policy, "::1", 1), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let date = |value: &str| policy("").replace(r#"{"AWS:EpochTime":200}"#, value);
+        let address = |value: &str| policy(&format!(r#","IpAddress":{value}"#));
+        let resource = |value: &str| policy("").replace(r#""https://h/*""#, value);
+        let one = policy("")
+            .replace(r#"{"Statement":["#, "")
+            .replace("]}", "");
+        for bad in [
+            String::new(),
+            "null".to_owned(),
+            "[]".to_owned(),
+            "{}".to_owned(),
+            r#"{"Statement":[]}"#.to_owned(),
+            r#"{"Statement":["Resource"]}"#.to_owned(),
+            r#"[["https://h/*"]]"#.to_owned(),
+            format!(r#"{{"Statement":[{one},{one}]}}"#),
+            format!(r#"{{"Statement":[[{one}]]}}"#),
+            format!(r#"{{"Statement":{one},"Statement":{one}}}"#),
+            format!(r#"{{"Statement":{one},"Version":"2012-10-17"}}"#),
+            format!(r#"{{"statement":{one}}}"#),
+            policy("") + "x",
+            format!("\u{feff}{}", policy("")),
+            policy(&format!(",{END}")),
+            policy(r#","DateLessTh\u0061n":{"AWS:EpochTime":900}"#),
+            policy(r#","DateEquals":{"AWS:EpochTime":100}"#),
+            policy(r#","dateGreaterThan":{"AWS:EpochTime":100}"#),
+            policy(r#","Bool":{"aws:SecureTransport":"true"}"#),
+            policy(r#","DateGreaterThan":{}"#),
+            policy(r#","DateGreaterThan":null"#),
+            policy("").replace(END, ""),
+            policy("").replace("DateLessThan", "DateGreaterThan"),
+            policy("").replace(r#""Condition""#, r#""Effect":"Allow","Condition""#),
+            policy("").replace(r#""Resource""#, r#""Resource":"https://h/b","Resource""#),
+            date("200"),
+            date("[200]"),
+            date(r#"{"AWS:EpochTime":"200"}"#),
+            date(r#"{"AWS:EpochTime":-1}"#),
+            date(r#"{"AWS:EpochTime":-0}"#),
+            date(r#"{"AWS:EpochTime":200.5}"#),
+            date(r#"{"AWS:EpochTime":2e2}"#),
+            date(r#"{"AWS:EpochTime":2147483648}"#),
+            date(r#"{"AWS:EpochTime":99999999999999999999}"#),
+            date(r#"{"AWS:EpochTime":[200]}"#),
+            date(r#"{"aws:EpochTime":200}"#),
+            date(r#"{"AWS:EpochTime":200,"AWS:EpochTime":900}"#),
+            date(r#"{"AWS:EpochTime":200,"AWS:SourceIp":"192.0.2.1"}"#),
+            address(r#"{"AWS:SourceIp":["192.0.2.1"]}"#),
+            address(r#"{"AWS:SourceIp":"2001:db8::/32"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2.0/33"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2.0/"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2.0/+8"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2.0/08"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2"}"#),
+            address(r#"{"AWS:SourceIp":"192.0.2.1, 192.0.2.2"}"#),
+            address(r#"{"AWS:SourceIp":""}"#),
+            address("{}"),
+            resource(r#"["https://h/*"]"#),
+            resource(r#"["https://h/a",["*"]]"#),
+            resource("null"),
+            resource("{}"),
+            resource(r#""""#),
+            resource(r#""ftp://h/*""#),
+            policy("") + &" ".repeat(POLICY_BYTES_MAX),
+            "[".repeat(POLICY_BYTES_MAX),
+        ] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(read(&[policy("").as_bytes(), b"\xff"].concat()).is_err());
+        assert_eq!(
+            ask(&policy(""), "::1", 1),
+            Ok(()),
+            "what they were made from is understood"
+        );
+    }
+
+    #[test]
+    fn canned_policies_are_rebuilt_from_the_url_without_our_parameters() {
+        for (query, expected) in [
+            (None, "/a"),
+            (Some(""), "/a"),
+            (Some("Expires=1&Signature=s&Key-Pair-Id=k"), "/a"),
+            (Some("x=1&Expires=1"), "/a?x=1"),
+            (Some("Expires=1&x=1"), "/a?x=1"),
+            (
+                Some("x=1&Expires=1&y=2&Hash-Algorithm=SHA1&&z"),
+                "/a?x=1&y=2&&z",
+            ),
+            (
+                Some("expires=1&Policyx=2&xPolicy=3&%45xpires=4"),
+                "/a?expires=1&Policyx=2&xPolicy=3&%45xpires=4",
+            ),
+            (Some("x=1?y=%20&Policy"), "/a?x=1?y=%20"),
+        ] {
+            let query = query.map(str::as_bytes);
+            let text = canned(
+                &ViewerUrl {
+                    query,
+                    host: b"H:80",
+                    ..URL
+                },
+                7,
+            )
+            .unwrap();
+            let expected = format!(
+                r#"{{"Statement":[{{"Resource":"https://h:80{expected}","Condition":{}"#,
+                r#"{"DateLessThan":{"AWS:EpochTime":7}}}]}"#
+            );
+            assert_eq!(String::from_utf8(text).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn urls_that_could_spell_another_policy_have_no_canned_one() {
+        for path in [&b"/\""[..], b"/\\", b"/\n", br#"/*","Condition":{"#] {
+            assert_eq!(canned(&ViewerUrl { path, ..URL }, 7), None);
+        }
+    }
+}

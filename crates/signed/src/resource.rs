@@ -188,3 +188,223 @@ fn resolved(tokens: &[Token]) -> Vec<Token> {
     }
     resolved
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admits(resource: &str, url: &str) -> bool {
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (host, rest) = rest.split_at(rest.find('/').unwrap());
+        let (path, query) = match rest.split_once('?') {
+            Some((path, query)) => (path, Some(query.as_bytes())),
+            None => (rest, None),
+        };
+        let url = ViewerUrl {
+            is_https: scheme == "https",
+            host: host.as_bytes(),
+            path: path.as_bytes(),
+            query,
+        };
+        Resource::parse(resource).unwrap().admits(&url)
+    }
+
+    /// A resource, URLs that it is about, and others.
+    fn check(resource: &str, about: &[&str], others: &[&str]) {
+        for url in about {
+            assert!(admits(resource, url), "{resource} is about {url}");
+        }
+        for url in others {
+            assert!(!admits(resource, url), "{resource} is not about {url}");
+        }
+    }
+
+    #[test]
+    fn without_wildcards_it_is_that_url_alone() {
+        check(
+            "https://Example.com/a/B.jpg?x=1",
+            &[
+                "https://example.com/a/B.jpg?x=1",
+                "https://EXAMPLE.com/a/B.jpg?x=1",
+                "https://example.com/a/B.jpg?Policy=p&x=1&Signature=s",
+            ],
+            &[
+                "http://example.com/a/B.jpg?x=1",
+                "https://example.com:8443/a/B.jpg?x=1",
+                "https://example.com/a/b.jpg?x=1",
+                "https://example.com/a/%42.jpg?x=1",
+                "https://example.com/a/B.jpg",
+                "https://example.com/a/B.jpg?x=1&y=2",
+                "https://example.com/a/B.jpg?y=2&x=1",
+                "https://example.com/a/B.jpg?x=1&policy=p",
+                "https://example.com/a/../a/B.jpg?x=1",
+                "https://example.comx/a/B.jpg?x=1",
+            ],
+        );
+        check(
+            "https://h",
+            &["https://h/", "https://h/?"],
+            &["https://h/a", "https://h/?a"],
+        );
+    }
+
+    #[test]
+    fn wildcards_stay_in_their_section() {
+        check(
+            "https://*.example.com/a/*.jpg",
+            &[
+                "https://x.y.example.com/a/b/c.jpg",
+                "https://.example.com/a/.jpg",
+            ],
+            &[
+                "https://example.com/a/b.jpg",
+                "https://evil.net/.example.com/a/b.jpg",
+                "https://x.example.com/a/b.jpg?size=1",
+                "https://x.example.com/a/b?.jpg",
+                "http://x.example.com/a/b.jpg",
+            ],
+        );
+        check(
+            "https://h/a?x=*",
+            &["https://h/a?x=", "https://h/a?x=1&y=/b?"],
+            &[
+                "https://h/a",
+                "https://h/ab?x=1",
+                "https://h/a/x=1",
+                "https://h/abx=1",
+            ],
+        );
+        check(
+            "https://?/a",
+            &["https://h/a"],
+            &["https://hh/a", "https://h//a"],
+        );
+    }
+
+    #[test]
+    fn an_open_end_leaves_open_what_follows_it() {
+        check(
+            "http://h/a*",
+            &["http://h/a", "http://h/ab/c?x=1&y=2"],
+            &["http://h/b", "https://h/a", "http://hh/a"],
+        );
+        check(
+            "http://h*",
+            &["http://h/", "http://h.net:80/a?b"],
+            &["http://g/h", "https://h/"],
+        );
+        check(
+            "http://h*/a",
+            &["http://h.net/a"],
+            &["http://h.net/b", "http://h.net/a?b"],
+        );
+        check("*", &["http://h/", "https://g/a?b"], &[]);
+        check("*://h/a", &["http://h/a", "https://h/a"], &["https://g/a"]);
+        check(
+            "*example.com",
+            &["http://www.example.com/"],
+            &["http://example.com/a"],
+        );
+        check(
+            "*/a",
+            &["http://h/a", "https://g/a"],
+            &["http://h/b", "http://h/b/a"],
+        );
+    }
+
+    #[test]
+    fn a_question_mark_begins_the_query_or_is_one_byte() {
+        check(
+            r"http://h/a\?b",
+            &["http://h/a?b"],
+            &["http://h/aXb", "http://h/a%3Fb"],
+        );
+        check(
+            r"http://h/a?c\?b?",
+            &["http://h/abc?bb"],
+            &["http://h/ac?bb", "http://h/a?c?bb"],
+        );
+        check(
+            "http://h/a?*",
+            &["http://h/a", "http://h/a?b=c"],
+            &["http://h/ab"],
+        );
+        check(
+            "http://h/a??.jpg?x=*",
+            &["http://h/abc.jpg?x=1"],
+            &["http://h/a??.jpg?x=1", "http://h/abc.jpg"],
+        );
+        // It cannot be told what is meant.
+        check(
+            "http://h/a?b",
+            &["http://h/a?b", "http://h/aXb"],
+            &[
+                "http://h/ab",
+                "http://h/a",
+                "http://h/a?",
+                "http://h/aXb?c",
+                "http://h/a?bc",
+            ],
+        );
+        check(
+            r"http://h/a\?x=1\?2",
+            &["http://h/a?x=1?2"],
+            &["http://h/a?x=1x2"],
+        );
+    }
+
+    #[test]
+    fn dots_do_not_lead_out_of_what_wildcards_match() {
+        check(
+            "https://h/a/*",
+            &[
+                "https://h/a/b",
+                "https://h/a/b/../c",
+                "https://h/a/x%2Fy",
+                "https://h/a/%2e%2e.jpg",
+            ],
+            &[
+                "https://h/a/../b",
+                "https://h/a/%2e%2e/b",
+                "https://h/a/.%2E/b",
+                "https://h/a/..%2fb",
+                "https://h/a%2Fb",
+                r"https://h/a/..\b",
+                r"https://h/a/b\..\..\c",
+                "https://h/a/%2F..%2F..%2Fb",
+                "https://h/a/b/../../c",
+                "https://h/a//../../c",
+                "https://h/a/%5c..%5c..%5cc",
+            ],
+        );
+        // Escapes and empty segments alone lead nowhere else.
+        check(
+            "https://h/a%20b//c/*",
+            &["https://h/a%20b//c/d%20e//f", "https://h/a%20b//c/%2F"],
+            &["https://h/a%20b//c/../d", "https://h/a b//c/d"],
+        );
+        // Whoever signs dots without wildcards gets what he signed, and no more.
+        check("https://h/a/../b", &["https://h/a/../b"], &["https://h/b"]);
+        check("https://h/*", &["https://h/a/../../b"], &[]);
+    }
+
+    #[test]
+    fn other_schemes_and_no_host_are_refused() {
+        for resource in [
+            "",
+            "h/a",
+            "/a",
+            "ftp://h/a",
+            "HTTPS://h/a",
+            "http*://h/a",
+            "http:/h",
+            "https://",
+            "https:///a",
+            "//h/a",
+            "?://h/a",
+        ] {
+            assert!(Resource::parse(resource).is_err(), "{resource}");
+        }
+        assert!(Resource::parse(&format!("https://h/{}", "a".repeat(RESOURCE_BYTES_MAX))).is_err());
+    }
+}

@@ -79,3 +79,77 @@ fn decoded(path: &[u8]) -> Vec<u8> {
     }
     decoded
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(path: &str) -> String {
+        String::from_utf8(resolved(path.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn plain_paths_are_borrowed() {
+        for path in [
+            "/",
+            "/a",
+            "/a/b.c/",
+            "/.well-known/x",
+            "/a/..b/.c./...",
+            "/a.b/c~d",
+        ] {
+            let resolved = resolved(path.as_bytes());
+            assert!(matches!(resolved, Cow::Borrowed(_)), "{path}");
+            assert_eq!(resolved, path.as_bytes());
+            assert!(!is_evasive(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn dots_are_resolved_however_they_are_spelled() {
+        for path in [
+            "/a/../b",
+            "/a/%2e%2e/b",
+            "/a/.%2E/b",
+            "/a/%2e./b",
+            "/a/..%2fb",
+            "/a%2F..%2Fb",
+            "/a\\..\\b",
+            "/a%5c..%5Cb",
+            "/a/./../b",
+            "/a//../b",
+            "/../../b",
+            "/a/%2e/%2e%2e/b",
+        ] {
+            assert_eq!(of(path), "/b", "{path}");
+            assert!(is_evasive(path.as_bytes()), "{path}");
+        }
+        assert_eq!(of("/a/b/.."), "/a/");
+        assert_eq!(of("/a/b/."), "/a/b/");
+        assert_eq!(of("/a/b/%2e%2e/"), "/a/");
+        assert_eq!(of("/.."), "/");
+    }
+
+    #[test]
+    fn escapes_are_decoded_once_and_empty_segments_collapse() {
+        assert_eq!(of("/a%20b//c///d/"), "/a b/c/d/");
+        assert_eq!(of("/%252e%252e/%zz%2"), "/%2e%2e/%zz%2");
+        assert!(!is_evasive(b"/a%20b//c"));
+        assert!(is_evasive(b"/a%2Fb"));
+        assert!(is_evasive(b"/a%5Cb"));
+        assert_eq!(of("*"), "/*");
+    }
+
+    proptest! {
+        #[test]
+        fn no_dot_segment_is_left_and_nothing_is_left_to_resolve(path in r"/[a./\\]{0,12}") {
+            let once = of(&path);
+            prop_assert!(once.starts_with('/'));
+            prop_assert!(!once.contains("//") && !once.contains('\\'));
+            prop_assert!(once.split('/').all(|segment| segment != "." && segment != ".."));
+            prop_assert_eq!(of(&once), once);
+        }
+    }
+}
