@@ -424,7 +424,10 @@ mod tests {
                 Cause::Malformed(RequestError::Host),
                 D::InvalidRequestHeader,
             ),
-            (Cause::FieldEncryption(field_encryption::Refusal::FieldLength), D::InvalidRequest),
+            (
+                Cause::FieldEncryption(field_encryption::Refusal::FieldLength),
+                D::InvalidRequest,
+            ),
             (Cause::RequestTimeout, D::ClientCommError),
             (Cause::LoopDetected, D::Error),
             (Cause::OriginDns, D::OriginDnsError),

@@ -257,6 +257,7 @@ impl Front {
         let known = |known: Known| request.known(known).unwrap_or_default();
         let time_taken_us = micros(written.started.elapsed());
         let tls = self.viewer.tls.as_deref();
+        let encryption = reply.encryption.as_deref();
         let record = Record {
             finished_ms: exchange.arrived_ms + time_taken_us / 1_000,
             time_taken_us,
@@ -292,6 +293,8 @@ impl Front {
             content_type: reply.fields.get("content-type").unwrap_or_default(),
             content_length: reply.length,
             content_range: reply.range,
+            encryption_status: encryption.map_or("", |it| it.status().as_str()),
+            encrypted_fields: encryption.and_then(|it| it.fields()),
         };
         handle.write(log, &record);
     }

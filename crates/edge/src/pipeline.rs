@@ -17,7 +17,7 @@ use crate::reply::{Body, Failure, Reply};
 use crate::signed_access::Claim;
 use crate::site::{Behavior, GeoRule, Site, ViewerProtocol};
 use crate::worker::Worker;
-use crate::{RequestId, Viewer, fetch, forward, grpc, limits, respond};
+use crate::{RequestId, Viewer, encryption, fetch, forward, grpc, limits, respond};
 
 /// A request as a listener hands it over: the host's site is found, the head is read.
 pub(crate) struct Arrival<'a> {
@@ -40,7 +40,10 @@ pub(crate) async fn answer(
         Ok(exchange) => {
             let mut reply = match from_store(worker, &exchange) {
                 Ok(reply) => reply,
-                Err(lookup) => Box::pin(fetch::miss(worker, &exchange, lookup, body())).await,
+                Err(lookup) => {
+                    let has_body = arrival.has_body;
+                    Box::pin(encryption::miss(worker, &exchange, lookup, has_body, body)).await
+                }
             };
             let is_grpc = exchange.is_grpc();
             if reply.status >= 400 && !is_grpc {
@@ -293,6 +296,7 @@ async fn custom_error_response(worker: &Rc<Worker>, arrival: &Arrival<'_>, reply
     }
     answer.result = ResultType::Error;
     answer.origin = reply.origin.or(answer.origin);
+    answer.encryption = reply.encryption;
     answer
 }
 

@@ -34,6 +34,12 @@ impl Refusal {
         Refusal::RequestLength,
     ];
 
+    /// Whether less of the same would be let through.
+    pub fn is_of_size(self) -> bool {
+        use Refusal::{FieldLength, FieldNumber, RequestLength};
+        matches!(self, FieldLength | FieldNumber | RequestLength)
+    }
+
     /// What is wrong and what is allowed, in a sentence.
     pub fn reason(self) -> &'static str {
         match self {

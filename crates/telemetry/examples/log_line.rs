@@ -230,5 +230,7 @@ fn record(index: u64) -> Record<'static> {
         content_type: b"image/webp",
         content_length: Some(1024),
         content_range: None,
+        encryption_status: "",
+        encrypted_fields: None,
     }
 }

@@ -45,6 +45,8 @@ fn record(path: &[u8]) -> Record<'_> {
         content_type: b"text/plain",
         content_length: Some(1024),
         content_range: None,
+        encryption_status: "",
+        encrypted_fields: None,
     }
 }
 

@@ -480,6 +480,13 @@ impl Compiler<'_> {
                 None
             }
         };
+        let encryption = match super::encryption::compile(behavior, &self.policies.private) {
+            Ok(encryption) => encryption,
+            Err(message) => {
+                self.error(format!("{at}.FieldLevelEncryptionId"), message);
+                None
+            }
+        };
         if signers.is_some() {
             super::signers::strip(&mut rules);
         }
@@ -507,6 +514,7 @@ impl Compiler<'_> {
                 .as_ref()
                 .is_some_and(|grpc| grpc.enabled),
             response_headers,
+            encryption,
             signers,
             names: self.names(behavior),
         })

@@ -1,6 +1,7 @@
 //! Sites: distributions compiled for serving.
 
 mod compile;
+mod encryption;
 mod normal;
 mod origin_access;
 mod pattern;
@@ -125,6 +126,8 @@ pub struct Behavior {
     pub grpc: bool,
     /// What is done to the fields of answers.
     pub response_headers: Option<Arc<ResponseHeaders>>,
+    /// Which fields of forms are encrypted on their way to the origin.
+    pub encryption: Option<Arc<field_encryption::Rules>>,
     /// Whose signature viewers need, where they need one.
     pub signers: Option<Arc<TrustedSigners>>,
     /// What the operator calls its parts; serving does not need them.

@@ -83,6 +83,11 @@ pub struct Record<'a> {
     pub content_length: Option<u64>,
     /// First and last byte of the response's `Content-Range`.
     pub content_range: Option<(u64, u64)>,
+    /// What field-level encryption did with the request's body, in AWS's words; empty where there
+    /// is none.
+    pub encryption_status: &'static str,
+    /// How many fields it encrypted, where it read the body.
+    pub encrypted_fields: Option<u32>,
 }
 
 impl Record<'_> {
@@ -120,7 +125,7 @@ impl Record<'_> {
         string(line, self.host);
     }
 
-    /// Fields 17 to 28. Field-level encryption does not exist here, so its two fields are empty.
+    /// Fields 17 to 28.
     fn write_connection_fields(&self, line: &mut Cursor<'_>) {
         name(line, self.protocol.as_str());
         number(line, self.bytes_received);
@@ -131,7 +136,14 @@ impl Record<'_> {
         string(line, self.tls_cipher);
         name(line, self.response_result.as_str());
         name(line, self.http_version.as_str());
-        line.raw(b"-\t-\t");
+        match self.encryption_status {
+            "" => line.raw(b"-\t"),
+            status => name(line, status),
+        }
+        match self.encrypted_fields {
+            Some(count) => number(line, u64::from(count)),
+            None => line.raw(b"-\t"),
+        }
         number(line, u64::from(self.viewer_port));
         line.seconds(self.time_to_first_byte_us);
         line.byte(b'\t');
@@ -236,6 +248,8 @@ pub(super) mod tests {
             content_type: b"",
             content_length: None,
             content_range: None,
+            encryption_status: "",
+            encrypted_fields: None,
         }
     }
 
@@ -296,6 +310,8 @@ pub(super) mod tests {
             content_type: b"text/html; charset=utf-8",
             content_length: Some(1_048_576),
             content_range: Some((0, 1_048_575)),
+            encryption_status: "Processed",
+            encrypted_fields: Some(3),
             ..bare(NEW_YEAR_MS + 3_723_999)
         };
         assert_eq!(
@@ -304,7 +320,7 @@ pub(super) mod tests {
              /a%2520b/%5Bc%5D\t206\thttps://example.com/%C3%A9\t\
              Mozilla/5.0%20(X11;%20Linux)\tq=1&r=%2522\ta=b;%20c=d\tRefreshHit\tid==\t\
              www.example.com:8443\thttps\t523\t1.234\t203.0.113.9,%20198.51.100.2\tTLSv1.3\t\
-             TLS_AES_128_GCM_SHA256\tRefreshHit\tHTTP/2.0\t-\t-\t50000\t0.062\tRefreshHit\t\
+             TLS_AES_128_GCM_SHA256\tRefreshHit\tHTTP/2.0\tProcessed\t3\t50000\t0.062\tRefreshHit\t\
              text/html;%20charset=utf-8\t1048576\t0\t1048575\n"
         );
         let cookie = |include| {
@@ -351,6 +367,8 @@ pub(super) mod tests {
             detailed_result: DetailedResult::OriginContentRangeLengthError,
             content_length: Some(u64::MAX),
             content_range: Some((u64::MAX, u64::MAX)),
+            encryption_status: "MalformedContentTypeClientError",
+            encrypted_fields: Some(u32::MAX),
             path: &everything,
             content_type: &everything,
             ..bare(0)
