@@ -627,3 +627,34 @@ fn what_a_replaced_site_fetches_does_not_outlast_the_next_invalidation() {
     let page = followed.world.get("/e.html", &[("Host", "a.test")]);
     assert_eq!(page.text(), "new");
 }
+
+#[test]
+fn a_restriction_by_country_takes_hold_where_countries_cannot_be_told() {
+    let origin = origin("open");
+    let followed = Followed::new(&origin);
+    followed.applied(followed.distribution("E1", &named(&origin, "a.test")));
+    assert_eq!(followed.text("a.test"), "open");
+
+    let mut restricted = named(&origin, "b.test");
+    restricted["Restrictions"] = json!({ "GeoRestriction":
+        { "RestrictionType": "blacklist", "Quantity": 1, "Items": ["KP"] } });
+    let revision = followed.distribution("E1", &restricted);
+    followed.applied(revision);
+    assert_eq!(followed.status("b.test"), 503, "not even what is cached");
+    assert_eq!(
+        followed.status("a.test"),
+        403,
+        "the rest of the change applies"
+    );
+    let key = keys::resource(keys::DISTRIBUTION, "E1");
+    let refusal = followed.node().unwrap().refused[&key].clone();
+    assert_eq!(refusal.revision, revision.0);
+    assert!(refusal.message.contains("GeoRestriction"), "{refusal:?}");
+    // Another change leaves it as it is.
+    followed.applied(followed.distribution("E2", &named(&origin, "c.test")));
+    assert_eq!(followed.node().unwrap().refused[&key], refusal);
+
+    followed.applied(followed.distribution("E1", &named(&origin, "b.test")));
+    assert_eq!(followed.text("b.test"), "open");
+    assert_eq!(followed.node().unwrap().refused, Default::default());
+}
