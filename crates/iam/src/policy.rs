@@ -1,25 +1,20 @@
-//! What a caller may: IAM's policy documents, of which everything is either honoured or refused.
+//! What a caller may: the policy of its access key.
 //!
 //! ```text
 //! {"Version": "2012-10-17", "Statement": [
 //!     {"Effect": "Allow", "Action": "cloudfront:Get*", "Resource": "*"}]}
 //! ```
-//!
-//! What no statement allows is refused, and a statement that denies outweighs all that allow.
-//! `*` stands for any characters, none included, `?` for one; in resources they reach across colons
-//! and slashes.
 
-use std::fmt;
-
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::limits;
+use crate::statement::{self, About, Statement};
+use crate::{Request, document, limits};
 
-/// An IAM policy document.
+/// What a caller may. What no statement allows is refused, and a statement that denies outweighs
+/// all that allow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// As it was written, but for its blanks.
@@ -50,20 +45,6 @@ impl Decision {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Statement {
-    is_allowing: bool,
-    actions: Patterns,
-    resources: Patterns,
-}
-
-/// `Action`, or with `is_negated` `NotAction`; and so with resources.
-#[derive(Clone, Debug, PartialEq)]
-struct Patterns {
-    is_negated: bool,
-    patterns: Vec<String>,
-}
-
 const READING: &[&str] = &[
     "acm:Describe*",
     "acm:Get*",
@@ -82,6 +63,9 @@ const READING: &[&str] = &[
     "route53:Get*",
     "route53:List*",
     "route53:TestDNSAnswer",
+    "s3:Get*",
+    "s3:Head*",
+    "s3:List*",
     "sts:GetCallerIdentity",
     "warmfront:Explain",
     "warmfront:ExplainDns",
@@ -128,34 +112,31 @@ impl Policy {
 
     /// Reads a document.
     pub fn parse(text: &str) -> Result<Policy, PolicyError> {
-        if text.len() > limits::POLICY_BYTES_MAX {
-            return Err(PolicyError(format!(
-                "the policy has {} bytes; at most {} are allowed",
-                text.len(),
-                limits::POLICY_BYTES_MAX
-            )));
-        }
-        let error = |error| PolicyError(format!("the policy is not understood: {error}"));
-        let written: Document = serde_json::from_str(text).map_err(error)?;
-        let document = serde_json::from_str(text).map_err(error)?;
-        written.check(document)
+        let document = document::read(text, limits::POLICY_BYTES_MAX)?;
+        Ok(Policy {
+            statements: statement::parse(document.clone(), About::Asker)?,
+            document,
+        })
     }
 
-    /// Decides about an action (`cloudfront:GetDistribution`) on a resource (an ARN, or `*`).
-    pub fn decide(&self, action: &str, resource: &str) -> Decision {
-        // Actions are the same in any case; resources are not.
-        let action = action.to_ascii_lowercase();
-        let mut decision = Decision::NotAllowed;
+    /// Decides about a request of whom the policy is about.
+    pub fn decide(&self, request: &Request<'_>) -> Decision {
+        statement::decide(&self.statements, request)
+    }
+
+    /// Whether an action on a resource is allowed whatever the circumstances are: to whomever it
+    /// is, by statements without conditions and variables, and denied by none that may count.
+    pub fn always_allows(&self, action: &str, resource: &str) -> bool {
+        let mut is_allowed = false;
         for statement in &self.statements {
-            if !statement.actions.hold(&action) || !statement.resources.hold(resource) {
-                continue;
+            let counts = statement.counts_always(action, resource);
+            match (statement.is_allowing, counts) {
+                (true, Some(true)) => is_allowed = true,
+                (false, Some(true) | None) => return false,
+                (true, None) | (_, Some(false)) => {}
             }
-            if !statement.is_allowing {
-                return Decision::Denied;
-            }
-            decision = Decision::Allowed;
         }
-        decision
+        is_allowed
     }
 
     fn allowing(actions: &[&str]) -> Policy {
@@ -165,42 +146,6 @@ impl Policy {
         });
         Policy::parse(&document.to_string()).expect("the policies of this file are in order")
     }
-}
-
-impl Patterns {
-    fn hold(&self, text: &str) -> bool {
-        let is_matched = self.patterns.iter().any(|pattern| matches(pattern, text));
-        is_matched != self.is_negated
-    }
-}
-
-/// Whether a pattern with `*` and `?` is a text's. Goes back to the last star only, so that no
-/// pattern costs more than its length times the text's.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((star_p, star_t)) = star else {
-                    return false;
-                };
-                star = Some((star_p, star_t + 1));
-                p = star_p + 1;
-                t = star_t + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 impl Serialize for Policy {
@@ -213,190 +158,6 @@ impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let document = Value::deserialize(deserializer)?;
         Policy::parse(&document.to_string()).map_err(D::Error::custom)
-    }
-}
-
-/// A document as it is written. Members that stand there twice are an error: two readers could
-/// take different ones for the one that counts.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Document {
-    version: Option<String>,
-    #[serde(rename = "Id")]
-    _id: Option<String>,
-    statement: Statements,
-}
-
-struct Statements(Vec<Written>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Written {
-    #[serde(rename = "Sid")]
-    _sid: Option<String>,
-    effect: Effect,
-    action: Option<Value>,
-    not_action: Option<Value>,
-    resource: Option<Value>,
-    not_resource: Option<Value>,
-    condition: Option<IgnoredAny>,
-    principal: Option<IgnoredAny>,
-    not_principal: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-enum Effect {
-    Allow,
-    Deny,
-}
-
-impl<'de> Deserialize<'de> for Statements {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-struct OneOrMany;
-
-impl<'de> Visitor<'de> for OneOrMany {
-    type Value = Statements;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a statement or a list of statements")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Statements, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Statements)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, one: A) -> Result<Statements, A::Error> {
-        let one = Written::deserialize(MapAccessDeserializer::new(one))?;
-        Ok(Statements(vec![one]))
-    }
-}
-
-impl Document {
-    fn check(self, document: Value) -> Result<Policy, PolicyError> {
-        if let Some(version) = &self.version
-            && !matches!(version.as_str(), "2012-10-17" | "2008-10-17")
-        {
-            return Err(PolicyError(format!(
-                "Version is '{version}'; allowed is 2012-10-17 (or 2008-10-17)"
-            )));
-        }
-        if self.statement.0.is_empty() {
-            return Err(PolicyError("Statement is empty".to_owned()));
-        }
-        let statements = self.statement.0.into_iter().enumerate();
-        let statements = statements.map(|(index, written)| {
-            let named = |PolicyError(what)| PolicyError(format!("Statement[{index}].{what}"));
-            written.check().map_err(named)
-        });
-        Ok(Policy {
-            document,
-            statements: statements.collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-impl Written {
-    fn check(self) -> Result<Statement, PolicyError> {
-        if self.condition.is_some() {
-            return Err(PolicyError(
-                "Condition: conditions are not evaluated here, so that none are accepted".into(),
-            ));
-        }
-        if self.principal.is_some() || self.not_principal.is_some() {
-            return Err(PolicyError(
-                "Principal: the policy of a key is about that key; leave it out".into(),
-            ));
-        }
-        let mut actions = patterns("Action", self.action, self.not_action)?;
-        for action in &mut actions.patterns {
-            check_action(action)?;
-            action.make_ascii_lowercase();
-        }
-        let resources = patterns("Resource", self.resource, self.not_resource)?;
-        resources
-            .patterns
-            .iter()
-            .try_for_each(|name| check_resource(name))?;
-        Ok(Statement {
-            is_allowing: matches!(self.effect, Effect::Allow),
-            actions,
-            resources,
-        })
-    }
-}
-
-/// `Action` or `NotAction`, of which there must be exactly one.
-fn patterns(
-    name: &str,
-    plain: Option<Value>,
-    negated: Option<Value>,
-) -> Result<Patterns, PolicyError> {
-    let (is_negated, value) = match (plain, negated) {
-        (Some(value), None) => (false, value),
-        (None, Some(value)) => (true, value),
-        (None, None) => return Err(PolicyError(format!("{name} is missing"))),
-        (Some(_), Some(_)) => {
-            let message = format!("{name} and Not{name} are both there; allowed is one of them");
-            return Err(PolicyError(message));
-        }
-    };
-    let texts = match value {
-        Value::String(text) => Some(vec![text]),
-        Value::Array(items) => {
-            let texts = items.into_iter().map(|item| match item {
-                Value::String(text) => Some(text),
-                _ => None,
-            });
-            texts.collect()
-        }
-        _ => None,
-    };
-    match texts {
-        Some(patterns) if !patterns.is_empty() => Ok(Patterns {
-            is_negated,
-            patterns,
-        }),
-        _ => Err(PolicyError(format!(
-            "{}{name} must be a text or a list of texts, and not empty",
-            if is_negated { "Not" } else { "" }
-        ))),
-    }
-}
-
-fn check_action(action: &str) -> Result<(), PolicyError> {
-    let is_name = |text: &str| {
-        let mut bytes = text.bytes();
-        !text.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-*?".contains(&byte))
-    };
-    let is_fine = match action.split_once(':') {
-        Some((service, name)) => is_name(service) && is_name(name),
-        None => action == "*",
-    };
-    match is_fine {
-        true => Ok(()),
-        false => Err(PolicyError(format!(
-            "Action is '{action}'; allowed is '*' or a service and an action, such as \
-             cloudfront:Get*"
-        ))),
-    }
-}
-
-fn check_resource(resource: &str) -> Result<(), PolicyError> {
-    if resource.contains("${") {
-        return Err(PolicyError(format!(
-            "Resource is '{resource}': variables are not evaluated here, so that none are accepted"
-        )));
-    }
-    match resource == "*" || resource.starts_with("arn:") || resource.starts_with("*:") {
-        true => Ok(()),
-        false => Err(PolicyError(format!(
-            "Resource is '{resource}'; allowed is '*' or an ARN, such as \
-             arn:aws:cloudfront::123456789012:distribution/E*"
-        ))),
     }
 }
 
@@ -424,19 +185,19 @@ mod tests {
             "Effect": "Allow", "Action": "cloudfront:GetDistribution", "Resource": "*",
         }));
         assert_eq!(
-            policy.decide("cloudfront:GetDistribution", E1),
+            policy.asked("cloudfront:GetDistribution", E1),
             Decision::Allowed
         );
         assert_eq!(
-            policy.decide("CloudFront:getdistribution", E1),
+            policy.asked("CloudFront:getdistribution", E1),
             Decision::Allowed
         );
         assert_eq!(
-            policy.decide("cloudfront:GetDistributionConfig", E1),
+            policy.asked("cloudfront:GetDistributionConfig", E1),
             Decision::NotAllowed
         );
         assert_eq!(
-            policy.decide("cloudfront:DeleteDistribution", E1),
+            policy.asked("cloudfront:DeleteDistribution", E1),
             Decision::NotAllowed
         );
     }
@@ -448,17 +209,17 @@ mod tests {
         for statements in [json!([allow, deny]), json!([deny, allow])] {
             let policy = policy(statements);
             assert_eq!(
-                policy.decide("cloudfront:DeleteDistribution", E1),
+                policy.asked("cloudfront:DeleteDistribution", E1),
                 Decision::Denied
             );
             assert!(
                 policy
-                    .decide("cloudfront:UpdateDistribution", E1)
+                    .asked("cloudfront:UpdateDistribution", E1)
                     .is_allowed()
             );
             assert!(
                 policy
-                    .decide("cloudfront:DeleteDistribution", &E1.replace("E1", "E2"))
+                    .asked("cloudfront:DeleteDistribution", &E1.replace("E1", "E2"))
                     .is_allowed()
             );
         }
@@ -471,12 +232,12 @@ mod tests {
             "NotAction": "iam:*",
             "NotResource": "arn:aws:cloudfront::*:function/*",
         }));
-        assert!(policy.decide("cloudfront:GetDistribution", E1).is_allowed());
-        assert!(!policy.decide("iam:GetUser", "*").is_allowed());
+        assert!(policy.asked("cloudfront:GetDistribution", E1).is_allowed());
+        assert!(!policy.asked("iam:GetUser", "*").is_allowed());
         let function = "arn:aws:cloudfront::123456789012:function/f";
         assert!(
             !policy
-                .decide("cloudfront:GetFunction", function)
+                .asked("cloudfront:GetFunction", function)
                 .is_allowed()
         );
     }
@@ -484,17 +245,17 @@ mod tests {
     #[test]
     fn resources_are_told_apart_by_case() {
         let policy = policy(json!({ "Effect": "Allow", "Action": "*", "Resource": E1 }));
-        assert!(policy.decide("cloudfront:GetDistribution", E1).is_allowed());
+        assert!(policy.asked("cloudfront:GetDistribution", E1).is_allowed());
         let other = E1.replace("E1", "e1");
         assert!(
             !policy
-                .decide("cloudfront:GetDistribution", &other)
+                .asked("cloudfront:GetDistribution", &other)
                 .is_allowed()
         );
         // A whole collection is not its one member.
         assert!(
             !policy
-                .decide("cloudfront:ListDistributions", "*")
+                .asked("cloudfront:ListDistributions", "*")
                 .is_allowed()
         );
     }
@@ -512,7 +273,10 @@ mod tests {
             json!({ "Version": "2012-10-17", "Statement": statement })
         };
         for (document, word) in [
-            (allow(json!({ "Condition": {} })), "Condition"),
+            (
+                allow(json!({ "Condition": { "BinaryEquals": {} } })),
+                "BinaryEquals",
+            ),
             (allow(json!({ "Principal": "*" })), "Principal"),
             (allow(json!({ "Effect": "allow" })), "allow"),
             (allow(json!({ "Action": null })), "Action is missing"),
@@ -529,8 +293,12 @@ mod tests {
             ),
             (allow(json!({ "Resource": "E1" })), "'E1'"),
             (
-                allow(json!({ "Resource": "arn:aws:x:::${aws:username}" })),
-                "variables",
+                allow(json!({ "Resource": "arn:aws:x:::${aws:nobody}" })),
+                "'aws:nobody'",
+            ),
+            (
+                allow(json!({ "Resource": "arn:aws:x:::${" })),
+                "without '}'",
             ),
             (allow(json!({ "Actions": "*" })), "Actions"),
             (
@@ -566,7 +334,7 @@ mod tests {
         let may = |name: &str, action: &str| {
             let policy = Policy::named(name).unwrap();
             assert_eq!(policy.name(), Some(name));
-            policy.decide(action, E1).is_allowed()
+            policy.asked(action, E1).is_allowed()
         };
         for (action, who) in [
             ("cloudfront:GetDistribution", [true, true, false]),
@@ -647,15 +415,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn patterns_match_as_the_obvious_matcher_says(
-            pattern in "[ab*?]{0,7}",
-            text in "[ab]{0,7}",
-        ) {
-            let obvious = plainly_matches(pattern.as_bytes(), text.as_bytes());
-            prop_assert_eq!(matches(&pattern, &text), obvious);
-        }
-
-        #[test]
         fn decisions_are_those_of_the_obvious_evaluation(
             statements in drawn(),
             action in "[aAbB]:[aAbB]{1,3}",
@@ -673,7 +432,7 @@ mod tests {
                 })
             }).collect();
             let obvious = plainly_decides(&statements, &action, &resource);
-            prop_assert_eq!(policy(json!(written)).decide(&action, &resource), obvious);
+            prop_assert_eq!(policy(json!(written)).asked(&action, &resource), obvious);
         }
 
         #[test]
