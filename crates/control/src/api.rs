@@ -13,7 +13,7 @@ use sigv4::{Dialect, ErrorStyle, Presented, Terms, Verified};
 
 use crate::call::{Answer, Call, Origin, Reply};
 use crate::error::{ApiError, Failure};
-use crate::identity::{self, Caller};
+use crate::identity::{self, Caller, Circumstances};
 use crate::service::{self, Entry, Run};
 use crate::{
     Control, acm, audit, cloudfront, cloudtrail, iam, ids, key_values, limits, route53, sts,
@@ -333,7 +333,7 @@ impl Control {
             _ => self.arn(resource),
         };
         for need in identity::needs(arn, service, call.operation, &call.input) {
-            call.caller.permit(&need.action, &need.resource)?;
+            call.permit(&need.action, &need.resource)?;
         }
         Ok(())
     }
@@ -460,6 +460,21 @@ impl Admitted<'_> {
             origin: &self.origin,
             now_ms: self.now_ms,
         }
+    }
+
+    /// Refuses what the caller's policy does not allow.
+    pub(crate) fn permit(
+        &self,
+        control: &Control,
+        action: &str,
+        resource: &str,
+    ) -> Result<(), ApiError> {
+        let circumstances = Circumstances {
+            account_id: &control.config.account_id,
+            origin: &self.origin,
+            now_ms: self.now_ms,
+        };
+        self.caller.permit(action, resource, &circumstances)
     }
 }
 

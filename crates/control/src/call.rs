@@ -11,7 +11,7 @@ use store::{Document, Outcome, Range, Revision, Store};
 
 use crate::change::Change;
 use crate::error::{ApiError, Failure};
-use crate::identity::Caller;
+use crate::identity::{Caller, Circumstances};
 use crate::{Control, audit, limits};
 
 /// One call on its way.
@@ -99,6 +99,16 @@ impl<'a> Call<'a> {
     /// A text member of the input, such as an id in the path.
     pub fn text(&self, member: &str) -> Option<&str> {
         self.input.get(member)?.as_str()
+    }
+
+    /// Refuses what the caller's policy does not allow.
+    pub fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError> {
+        let circumstances = Circumstances {
+            account_id: &self.control.config.account_id,
+            origin: self.origin,
+            now_ms: self.now_ms,
+        };
+        self.caller.permit(action, resource, &circumstances)
     }
 
     /// Every document under a prefix, in the order of keys.

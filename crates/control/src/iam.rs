@@ -26,15 +26,15 @@ pub(crate) async fn answer(
     let caller = &admitted.caller;
     let result = match operation {
         "GetUser" => {
-            caller.permit("iam:GetUser", &caller.arn)?;
+            admitted.permit(control, "iam:GetUser", &caller.arn)?;
             user(control, admitted, parameters.text("UserName")).await?
         }
         "ListRoles" => {
-            caller.permit("iam:ListRoles", "*")?;
+            admitted.permit(control, "iam:ListRoles", "*")?;
             "<Roles/><IsTruncated>false</IsTruncated>".to_owned()
         }
         "ListAccountAliases" => {
-            caller.permit("iam:ListAccountAliases", "*")?;
+            admitted.permit(control, "iam:ListAccountAliases", "*")?;
             "<AccountAliases/><IsTruncated>false</IsTruncated>".to_owned()
         }
         other => return Err(api::not_implemented(other).into()),

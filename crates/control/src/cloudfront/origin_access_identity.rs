@@ -1,8 +1,5 @@
 //! CloudFront origin access identities (spec §7.7), which origin access controls have replaced.
 
-use std::fmt::Write;
-
-use aws_lc_rs::digest;
 use documents::keys;
 use serde_json::{Value, json};
 use shapes::cloudfront::{CloudFrontOriginAccessIdentityConfig, error};
@@ -42,7 +39,7 @@ static FAMILY: Family<CloudFrontOriginAccessIdentityConfig> = Family {
         names: named_by_origins,
     }],
     in_use: &error::CLOUD_FRONT_ORIGIN_ACCESS_IDENTITY_IN_USE,
-    facts: |identity| json!({ "S3CanonicalUserId": canonical_user(&identity.id) }),
+    facts: |identity| json!({ "S3CanonicalUserId": iam::canonical_user(&identity.id) }),
     managed: family::none_managed,
 };
 
@@ -83,15 +80,4 @@ fn named_by_origins(config: &Value) -> Vec<&str> {
         .filter_map(|origin| origin["S3OriginConfig"]["OriginAccessIdentity"].as_str())
         .filter_map(|path| path.strip_prefix(ORIGIN_PREFIX))
         .collect()
-}
-
-/// The 96 hex digits that bucket policies of old name an identity by. They follow from its id, so
-/// that they stay what they are.
-fn canonical_user(id: &str) -> String {
-    let digest = digest::digest(&digest::SHA384, id.as_bytes());
-    let mut text = String::with_capacity(96);
-    for byte in digest.as_ref() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -60,10 +60,9 @@ impl AccessKey {
         }
     }
 
-    /// Whether it can make keys, and so give anybody any right.
+    /// Whether it can make keys at any time and from anywhere, and so give anybody any right.
     fn is_administrator(&self) -> bool {
-        let decision = self.policy.decide("warmfront:CreateAccessKey", "*");
-        decision.is_allowed()
+        self.policy.always_allows("warmfront:CreateAccessKey", "*")
     }
 }
 

@@ -3,9 +3,9 @@
 mod keys;
 mod resources;
 
-use ::iam::Decision;
-use aws_lc_rs::digest;
+use ::iam::{Connection, Context, Decision, Principal, Request};
 
+use crate::call::Origin;
 use crate::error::ApiError;
 
 pub use ::iam::Policy;
@@ -27,9 +27,26 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who it is to policies.
+    pub fn principal<'a>(&'a self, account_id: &'a str) -> Principal<'a> {
+        principal(account_id, &self.user_name)
+    }
+
     /// Refuses what the policy does not allow.
-    pub(crate) fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError> {
-        let why = match self.policy.decide(action, resource) {
+    pub(crate) fn permit(
+        &self,
+        action: &str,
+        resource: &str,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<(), ApiError> {
+        let account_id = circumstances.account_id;
+        let request = Request {
+            principal: self.principal(account_id),
+            action,
+            resource,
+            context: &circumstances.context(),
+        };
+        let why = match self.policy.decide(&request) {
             Decision::Allowed => return Ok(()),
             Decision::Denied => "with an explicit deny in its policy".to_owned(),
             Decision::NotAllowed => format!("because its policy does not allow {action}"),
@@ -42,18 +59,42 @@ impl Caller {
     }
 }
 
-/// What AWS calls a unique id: the account's for `root`, `AIDA…` for others. It follows from the
-/// name.
-pub(crate) fn principal_id(account_id: &str, user_name: &str) -> String {
-    const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    if user_name == ROOT {
-        return account_id.to_owned();
+/// Under which a caller asks for something.
+pub(crate) struct Circumstances<'a> {
+    pub account_id: &'a str,
+    pub origin: &'a Origin,
+    pub now_ms: u64,
+}
+
+impl Circumstances<'_> {
+    /// As conditions see them. The API's address speaks no TLS.
+    fn context(&self) -> Context {
+        let mut context = Context::new(&Connection {
+            now_ms: self.now_ms,
+            source: Some(self.origin.address),
+            is_tls: false,
+            account_id: self.account_id,
+        });
+        context.set("aws:RequestedRegion", &self.origin.region);
+        if !self.origin.user_agent.is_empty() {
+            context.set("aws:UserAgent", &self.origin.user_agent);
+        }
+        context
     }
-    let hash = digest::digest(
-        &digest::SHA256,
-        format!("{account_id}:{user_name}").as_bytes(),
-    );
-    let letters = hash.as_ref().iter().take(17);
-    let letters = letters.map(|byte| char::from(BASE32[usize::from(byte % 32)]));
-    format!("AIDA{}", letters.collect::<String>())
+}
+
+fn principal<'a>(account_id: &'a str, user_name: &'a str) -> Principal<'a> {
+    match user_name {
+        ROOT => Principal::Account { account_id },
+        user_name => Principal::User {
+            account_id,
+            user_name,
+        },
+    }
+}
+
+/// What AWS calls a unique id: the account's for `root`, `AIDA…` for others.
+pub(crate) fn principal_id(account_id: &str, user_name: &str) -> String {
+    let id = principal(account_id, user_name).unique_id();
+    id.expect("accounts and users have one")
 }

@@ -109,7 +109,7 @@ pub(super) async fn roll_back(call: &Call<'_>) -> Answer {
     })?;
     let arn = |resource: &str| call.control.arn(resource);
     for need in identity::needs(arn, "cloudfront", operation, &arguments) {
-        call.caller.permit(&need.action, &need.resource)?;
+        call.permit(&need.action, &need.resource)?;
     }
     let origin = Origin {
         event_source: "cloudfront.amazonaws.com",

@@ -134,7 +134,7 @@ async fn transfer(
         let source = Holder::load(call, &owner).await?;
         // It is changed as the target is.
         let action = format!("cloudfront:{}", call.operation.name);
-        call.caller.permit(&action, &source.arn(call))?;
+        call.permit(&action, &source.arn(call))?;
         if is_source_disabled && source.is_enabled() {
             let message = format!("{owner} has '{domain}' and is enabled: disable it first.");
             return Err(Failure::api(&error::ILLEGAL_UPDATE, message));

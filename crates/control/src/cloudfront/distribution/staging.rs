@@ -49,7 +49,7 @@ pub async fn promote(call: &Call<'_>) -> Answer {
     };
     // Whoever names it, the request or the policy, its config is read.
     let arn = call.control.arn(&format!("distribution/{staging_id}"));
-    call.caller.permit("cloudfront:GetDistribution", &arn)?;
+    call.permit("cloudfront:GetDistribution", &arn)?;
     let staging = load(call, &staging_id).await?;
     check_if_match(&primary, &staging, input.if_match.as_deref())?;
     if named.as_ref() != Some(&staging_id) {
