@@ -175,13 +175,6 @@ impl Running {
     }
 }
 
-/// The checksum of bytes that are at hand.
-pub(super) fn checksum(algorithm: Algorithm, bytes: &[u8]) -> Vec<u8> {
-    let mut running = Running::new(algorithm);
-    running.update(bytes);
-    running.finish()
-}
-
 /// The checksum in base64.
 pub(super) fn encode(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
