@@ -12,9 +12,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::encoding;
+use crate::grant::Network;
 use crate::limits::{EPOCH_SECS_MAX, KEY_ID_BYTES_MAX};
 use crate::policy;
 use crate::presented::{QUERY_NAMES, ViewerUrl, has_name};
+use crate::resource::Resource;
 
 /// Nothing can be signed with a key, or not what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -37,7 +39,16 @@ pub enum SignError {
     /// The URL has a parameter already that signing adds.
     #[error("the URL has the parameter {0} already")]
     OwnName(&'static str),
-    /// Time, address or resource would be refused; the reason.
+    /// Start or end would be refused; the reason.
+    #[error("the time {0}")]
+    Time(&'static str),
+    /// The network would be refused.
+    #[error("the network is neither an IPv4 address nor a network of them, such as 192.0.2.0/24")]
+    Cidr,
+    /// The resource would be refused; the reason.
+    #[error("{0}")]
+    Resource(&'static str),
+    /// The policy as a whole would be refused; the reason.
     #[error("the policy would be refused: {0}")]
     Policy(&'static str),
     /// The URL itself would be refused.
@@ -166,7 +177,7 @@ pub fn sign(
     if !bytes.contains(&key_pair_id.len()) || !key_pair_id.bytes().all(is_id) {
         return Err(SignError::KeyPairId);
     }
-    check_times(terms)?;
+    check(terms)?;
     let url = normal(url)?;
     let viewer = viewer_url(&url);
     let query = viewer.query.unwrap_or_default();
@@ -202,19 +213,22 @@ pub fn sign(
     Ok(Signed { url, parameters })
 }
 
-fn check_times(terms: &Terms<'_>) -> Result<(), SignError> {
-    let Terms {
-        expires_secs,
-        not_before_secs,
-        ..
-    } = *terms;
-    if expires_secs > EPOCH_SECS_MAX {
-        return Err(SignError::Policy("it ends after 2038-01-19T03:14:07Z"));
+fn check(terms: &Terms<'_>) -> Result<(), SignError> {
+    if terms.expires_secs > EPOCH_SECS_MAX {
+        return Err(SignError::Time("ends after 2038-01-19T03:14:07Z"));
     }
-    match not_before_secs {
-        Some(secs) if secs >= expires_secs => Err(SignError::Policy("it ends before it starts")),
-        _ => Ok(()),
+    let start_secs = terms.not_before_secs;
+    if start_secs.is_some_and(|secs| secs >= terms.expires_secs) {
+        return Err(SignError::Time("ends before it starts"));
     }
+    if terms
+        .cidr
+        .is_some_and(|cidr| Network::parse(cidr).is_none())
+    {
+        return Err(SignError::Cidr);
+    }
+    let resource = terms.resource.map(Resource::parse).transpose();
+    resource.map(|_| ()).map_err(SignError::Resource)
 }
 
 /// The URL as clients send it: host in lower case, and a path.
