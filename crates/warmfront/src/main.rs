@@ -15,6 +15,7 @@ mod demo;
 mod distributions;
 mod dns;
 mod explain;
+mod geo;
 mod history;
 mod invalidate;
 mod keys;
@@ -69,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     log::start(LogSettings::from_flags(level, format, variable)?);
     match &arguments.command {
         Command::Serve(_) => unreachable!("it has been served above"),
-        Command::Check(arguments) => Ok(check::check(arguments)?),
+        Command::Check(arguments) => Ok(check::check(arguments, &variable)?),
         Command::Explain(asked) => Ok(explain::explain(asked, arguments.output, &variable)?),
         Command::Trace(arguments) => Ok(trace::trace(arguments)?),
         Command::Keys(keys) => Ok(keys::keys(keys, arguments.output, &variable)?),
@@ -80,6 +81,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::History(asked) => Ok(history::history(asked, arguments.output, &variable)?),
         Command::Rollback(asked) => Ok(history::rollback(asked, arguments.output, &variable)?),
         Command::Zone(asked) => Ok(zone::zone(asked, arguments.output, &variable)?),
+        Command::Geo(asked) => Ok(geo::geo(asked, arguments.output, &variable)?),
         Command::Trust(asked) => Ok(trust::trust(asked, arguments.output, &variable)?),
         Command::Dns(asked) => Ok(dns::dns(asked, arguments.output, &variable)?),
     }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::arguments::ServeArguments;
+use crate::geo::default_database;
 use crate::limits;
 
 pub use self::tls::TlsSettings;
@@ -68,7 +69,7 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// Where access logs go.
     pub access_logs: Option<PathBuf>,
-    /// The `.mmdb` file.
+    /// The `.mmdb` file: named, or that of `warmfront geo fetch` if it is there.
     pub geo: Option<PathBuf>,
     /// What distributions' own names end in.
     pub domain: String,
@@ -501,8 +502,12 @@ impl Settings {
                 .unwrap_or(cores.min(limits::WORKERS_MAX)),
             cache_bytes: reader.cache_bytes()?,
             access_logs,
+            geo: match reader.text("geo") {
+                Some("off") => None,
+                Some(_) => reader.existing("geo", Path::is_file, "\"off\", or an .mmdb file")?,
+                None => Some(default_database(&data)).filter(|file| file.is_file()),
+            },
             data,
-            geo: reader.existing("geo", Path::is_file, "an .mmdb file")?,
             pop: reader
                 .parse("pop", values::parse_pop, values::POP)?
                 .unwrap_or_else(|| "LOC1-C1".to_owned()),

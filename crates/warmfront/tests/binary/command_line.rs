@@ -65,28 +65,6 @@ fn an_address_that_is_taken_is_named_with_its_setting() {
 }
 
 #[test]
-fn countries_are_not_restricted_without_a_database() {
-    let restricted = GOOD.replace(
-        "\"RestrictionType\": \"none\", \"Quantity\": 0",
-        "\"RestrictionType\": \"whitelist\", \"Quantity\": 1, \"Items\": [\"KR\"]",
-    );
-    let arguments = [
-        "serve",
-        "--http",
-        "127.0.0.1:0",
-        "--api",
-        "127.0.0.1:0",
-        "--distribution",
-        "a.json",
-    ];
-    let message = error_of(&arguments, &[("a.json", &restricted)]);
-    assert!(
-        message.contains("GeoRestriction") && message.contains("`geo`"),
-        "{message}"
-    );
-}
-
-#[test]
 fn a_distribution_that_does_not_compile_is_not_served() {
     let wrong = GOOD.replace(
         "\"TargetOriginId\": \"site\"",

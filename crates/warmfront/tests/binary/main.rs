@@ -5,5 +5,6 @@
 
 mod command_line;
 mod demo;
+mod geo;
 mod reload;
 mod world;
