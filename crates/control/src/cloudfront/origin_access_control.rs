@@ -11,7 +11,7 @@ use super::family::{self, Claim, Family, User, invalid, items};
 use crate::error::Failure;
 use crate::ids::IdForm;
 use crate::resource::Kind;
-use crate::service::{Entry, stored};
+use crate::service::{Entry, served};
 
 pub(super) const KIND: Kind = Kind {
     noun: "origin access control",
@@ -44,25 +44,21 @@ static FAMILY: Family<OriginAccessControlConfig> = Family {
     managed: family::none_managed,
 };
 
-const NOTE: &str = "edges do not sign requests to origins yet";
-
 pub(super) const OPERATIONS: &[Entry] = &[
-    stored("CreateOriginAccessControl", NOTE, |call| {
+    served("CreateOriginAccessControl", |call| {
         Box::pin(FAMILY.create(call))
     }),
-    stored("GetOriginAccessControl", NOTE, |call| {
+    served("GetOriginAccessControl", |call| Box::pin(FAMILY.get(call))),
+    served("GetOriginAccessControlConfig", |call| {
         Box::pin(FAMILY.get(call))
     }),
-    stored("GetOriginAccessControlConfig", NOTE, |call| {
-        Box::pin(FAMILY.get(call))
-    }),
-    stored("UpdateOriginAccessControl", NOTE, |call| {
+    served("UpdateOriginAccessControl", |call| {
         Box::pin(FAMILY.update(call))
     }),
-    stored("DeleteOriginAccessControl", NOTE, |call| {
+    served("DeleteOriginAccessControl", |call| {
         Box::pin(FAMILY.delete(call))
     }),
-    stored("ListOriginAccessControls", NOTE, |call| {
+    served("ListOriginAccessControls", |call| {
         Box::pin(FAMILY.list(call))
     }),
 ];

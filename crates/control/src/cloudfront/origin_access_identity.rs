@@ -8,7 +8,7 @@ use super::family::{self, COMMENT_CHARS_MAX, Claim, Family, User, items};
 use crate::error::Failure;
 use crate::ids::IdForm;
 use crate::resource::Kind;
-use crate::service::{Entry, stored};
+use crate::service::{Entry, served};
 
 pub(super) const KIND: Kind = Kind {
     noun: "origin access identity",
@@ -43,25 +43,23 @@ static FAMILY: Family<CloudFrontOriginAccessIdentityConfig> = Family {
     managed: family::none_managed,
 };
 
-const NOTE: &str = "edges do not sign requests to S3 yet";
-
 pub(super) const OPERATIONS: &[Entry] = &[
-    stored("CreateCloudFrontOriginAccessIdentity", NOTE, |call| {
+    served("CreateCloudFrontOriginAccessIdentity", |call| {
         Box::pin(FAMILY.create(call))
     }),
-    stored("GetCloudFrontOriginAccessIdentity", NOTE, |call| {
+    served("GetCloudFrontOriginAccessIdentity", |call| {
         Box::pin(FAMILY.get(call))
     }),
-    stored("GetCloudFrontOriginAccessIdentityConfig", NOTE, |call| {
+    served("GetCloudFrontOriginAccessIdentityConfig", |call| {
         Box::pin(FAMILY.get(call))
     }),
-    stored("UpdateCloudFrontOriginAccessIdentity", NOTE, |call| {
+    served("UpdateCloudFrontOriginAccessIdentity", |call| {
         Box::pin(FAMILY.update(call))
     }),
-    stored("DeleteCloudFrontOriginAccessIdentity", NOTE, |call| {
+    served("DeleteCloudFrontOriginAccessIdentity", |call| {
         Box::pin(FAMILY.delete(call))
     }),
-    stored("ListCloudFrontOriginAccessIdentities", NOTE, |call| {
+    served("ListCloudFrontOriginAccessIdentities", |call| {
         Box::pin(FAMILY.list(call))
     }),
 ];
