@@ -142,11 +142,22 @@ class WarmfrontSign(SignersCase):
                     self.assert_served(self.link(made), path.split("?")[0])
 
     def test_cookies_of_warmfront_sign_open_what_they_are_for(self):
-        made = self.sign(self.url("/private/*"), "--expires", "10m", "--cookies")
-        pairs = [line.removeprefix("Set-Cookie: ").split(";")[0] for line in made.splitlines()]
-        self.assertEqual(len(pairs), 3, made)
-        for path in ("/private/one", "/private/two/three?q=1"):
-            self.assert_served(self.get(self.host, path, Cookie="; ".join(pairs)))
+        for pair in (self.pair, self.curve):
+            made = self.sign(self.url("/private/"), "--resource", self.url("/private/*"),
+                             "--expires", "10m", "--starts", str(in_secs(-60)), "--ip",
+                             "127.0.0.0/8", "--cookies", pair=pair)
+            self.assertNotIn("\n", made)
+            for path in ("/private/one", "/private/two/three?q=1"):
+                self.assert_served(self.get(self.host, path, Cookie=made))
+            self.assert_refused(self.get(self.host, "/private/one", Cookie=made.split(";")[0]))
+
+    def test_what_warmfront_sign_limits_is_limited(self):
+        for flags in (("--ip", "192.0.2.0/24"), ("--starts", "5m")):
+            made = self.sign(self.url(), "--expires", "10m", *flags)
+            self.assert_refused(self.link(made), "AccessDenied")
+        made = self.sign(self.url(), "--expires", "2s")
+        processes.eventually(
+            "the link to expire", lambda: self.link(made).status == 403 or time.sleep(0.2))
 
 
 class Refused(SignersCase):
