@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::policy;
 use crate::presented::ViewerUrl;
 use crate::refusal::Refusal;
 use crate::resource::Resource;
@@ -25,6 +26,12 @@ impl Grant {
             network: None,
             resource: None,
         }
+    }
+
+    /// What a custom policy would allow if it were signed, or why it would be refused; for tools
+    /// that show or check policies. Nothing may be served for it.
+    pub fn read_unverified(policy: &[u8]) -> Result<Grant, &'static str> {
+        policy::read(policy)
     }
 
     /// Whether this viewer may see this URL now: `now_secs`, since 1970, is before the end, and is

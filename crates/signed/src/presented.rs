@@ -148,7 +148,8 @@ impl<'a> Presented<'a> {
             out.extend_from_slice(bytes);
         };
         let is_sha256 = self.hash == Hash::Sha256;
-        part(&[u8::from(self.is_cookies), u8::from(is_sha256)]);
+        let is_canned = matches!(self.terms, Terms::Canned(_));
+        part(&[self.is_cookies, is_sha256, is_canned].map(u8::from));
         part(self.key_id);
         part(self.signature);
         match self.terms {

@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use crate::encoding::escaped;
 
 /// The path with escapes decoded (once), `\` as `/`, empty segments collapsed and dot segments
-/// resolved, never above the root. A path in which there is nothing to do is borrowed.
+/// resolved, never above the root; also those with parameters (`..;x`). A path in which there is nothing to do is borrowed.
 pub fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
     if is_plain(path) {
         return Cow::Borrowed(path);
@@ -15,11 +17,13 @@ pub fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
     let mut segments: Vec<&[u8]> = Vec::new();
     let mut is_directory = true;
     for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-        is_directory = matches!(segment, b"" | b"." | b"..");
-        match segment {
-            b"" | b"." => {}
+        let meant = without_parameters(segment);
+        is_directory = segment.is_empty() || matches!(meant, b"." | b"..");
+        match meant {
+            b"." => {}
             b".." => drop(segments.pop()),
-            other => segments.push(other),
+            _ if segment.is_empty() => {}
+            _ => segments.push(segment),
         }
     }
     let mut resolved = Vec::with_capacity(decoded.len() + 1);
@@ -48,7 +52,15 @@ pub fn is_evasive(path: &[u8]) -> bool {
         || slashes(&decoded) != slashes(path)
         || decoded
             .split(|byte| *byte == b'/')
-            .any(|segment| matches!(segment, b"." | b".."))
+            .any(|segment| matches!(without_parameters(segment), b"." | b".."))
+}
+
+/// Servers written in Java pass over what follows a `;`, and resolve what is before it.
+fn without_parameters(segment: &[u8]) -> &[u8] {
+    match memchr(b';', segment) {
+        Some(at) => &segment[..at],
+        None => segment,
+    }
 }
 
 /// Surely nothing is to be done: no escape, no backslash, no segment that is empty or begins with
@@ -122,6 +134,8 @@ mod tests {
             "/a//../b",
             "/../../b",
             "/a/%2e/%2e%2e/b",
+            "/a/..;/b",
+            "/a/..%3bx=1/.;/b",
         ] {
             assert_eq!(of(path), "/b", "{path}");
             assert!(is_evasive(path.as_bytes()), "{path}");
@@ -130,6 +144,8 @@ mod tests {
         assert_eq!(of("/a/b/."), "/a/b/");
         assert_eq!(of("/a/b/%2e%2e/"), "/a/");
         assert_eq!(of("/.."), "/");
+        assert_eq!(of("/a/..;x"), "/");
+        assert_eq!(of("/a;x/b;/;c"), "/a;x/b;/;c");
     }
 
     #[test]
