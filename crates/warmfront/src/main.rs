@@ -28,6 +28,7 @@ mod reload;
 mod serve;
 mod server;
 mod settings;
+mod sign;
 mod sites;
 mod store;
 mod table;
@@ -82,6 +83,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Rollback(asked) => Ok(history::rollback(asked, arguments.output, &variable)?),
         Command::Zone(asked) => Ok(zone::zone(asked, arguments.output, &variable)?),
         Command::Geo(asked) => Ok(geo::geo(asked, arguments.output, &variable)?),
+        Command::Sign(asked) => Ok(sign::sign(asked, arguments.output)?),
         Command::Trust(asked) => Ok(trust::trust(asked, arguments.output, &variable)?),
         Command::Dns(asked) => Ok(dns::dns(asked, arguments.output, &variable)?),
     }
