@@ -3,7 +3,8 @@
 //! What it does: reads any file in MaxMind's format that has countries in it (GeoLite2 and GeoIP2,
 //! DB-IP, ip-location-db, IPinfo), country-only or with cities, and finds an address by binary
 //! search, without touching the file again; and knows the areas that Route 53 divides the world
-//! into. What it does not do: ship or fetch a database (the operator names a file), watch the file for changes, or decide anything by location.
+//! into. What it does not do: ship or fetch a database (the operator names a file), watch the file
+//! for changes, or decide anything by location.
 //!
 //! Read first: [`Geo`], [`Location`], [`Projection`], [`places`].
 
