@@ -128,7 +128,6 @@ class PrivateCase(HttpsCase):
 
     @classmethod
     def set_up(cls):
-        cls.origin = cls.start(SecretOrigin())
         cls.start_server()
         cls.pair, cls.stranger, cls.unknown = Pair(), Pair(), Pair()
         cls.trust(cls.pair)
@@ -137,6 +136,7 @@ class PrivateCase(HttpsCase):
 
     @classmethod
     def start_server(cls):
+        cls.origin = cls.start(SecretOrigin())
         flags = list(cls.FLAGS)
         if cls.SETTINGS:
             settings = cls.directory("settings") / "warmfront.toml"

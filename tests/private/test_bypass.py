@@ -93,6 +93,7 @@ class Parameters(PrivateCase):
     def setUp(self):
         if not hasattr(type(self), "host"):
             type(self).host = self.private_site(private="*")
+            type(self).own = self.made["DomainName"]
         self.url = f"http://{self.host}/x.txt"
         self.good = canned(self.pair, self.url)
 
@@ -238,7 +239,7 @@ class Parameters(PrivateCase):
                 self.assert_served(self.get(self.host, f"/x.txt?{parameters}"))
 
     def test_the_own_name_of_a_distribution_is_another_name(self):
-        own = self.made["DomainName"]
+        own = self.own
         good = query(canned(self.pair, f"http://{own}/x.txt"))
         self.assert_served(self.get(own, f"/x.txt?{good}"))
         self.assert_refused(self.get(self.host, f"/x.txt?{good}"), "AccessDenied")
@@ -341,7 +342,9 @@ class StoredAnswers(PrivateCase):
 
     def test_nor_over_tls_by_any_version(self):
         host = self.host
-        signed = "/private/tls?" + query(canned(self.pair, f"https://{host}/private/tls"))
+        # The port that was sent is part of the name.
+        signed = "/private/tls?" + query(
+            canned(self.pair, f"https://{host}:{self.port}/private/tls"))
         for version in ("--http1.0", "--http1.1", "--http2"):
             self.assertEqual(self.curl_host(host, signed, version).status, 200)
             for arguments in ((), ("-I",), ("-r", "0-3"), ("-H", 'If-None-Match: "1"'),
@@ -389,22 +392,26 @@ class StoredAnswers(PrivateCase):
         self.assert_refused(self.get(site, "/kept", If_None_Match='"1"'), "MissingKey")
 
     def test_custom_error_pages_of_refusals_are_public_and_nothing_else(self):
+        errors = quantified({"ErrorCode": 403, "ResponsePagePath": "/errors/login.html",
+                             "ResponseCode": "200", "ErrorCachingMinTTL": 10})
         site = self.private_site(
-            private="*",
-            CustomErrorResponses=quantified({
-                "ErrorCode": 403, "ResponsePagePath": "/errors/login.html",
-                "ResponseCode": "200", "ErrorCachingMinTTL": 10}))
+            private="*", CustomErrorResponses=errors,
+            CacheBehaviors=quantified(self.behavior(PathPattern="/errors/*")))
         seen = self.get(site, "/account")
         self.assertEqual(seen.status, 200, seen)
         self.assertTrue(seen.body.startswith(f"{SECRET} /errors/login.html"), seen)
-        self.assertNotIn("/account", seen.body)
         # The page stands in for what was asked, and is not what a signed viewer gets there.
         signed = self.get(site, self.signed(site, "/account"))
         self.assertTrue(signed.body.startswith(f"{SECRET} /account"), signed)
-        again = self.get(site, "/account")
-        self.assertNotIn("/account", again.body)
-        for path in ("/errors/../account", "/account/../errors/login.html"):
+        for path in ("/account", "/errors/../account", "/account/../errors/login.html",
+                     "/errors/%2e%2e/account", "/errors%2f..%2faccount"):
             self.assertNotIn("/account ", self.get(site, path).body)
+        before = len(self.origin.paths())
+        # A page that is private itself is told to nobody.
+        site = self.private_site(private="*", CustomErrorResponses=errors)
+        self.assert_refused(self.get(site, "/account"), "MissingKey")
+        self.assert_refused(self.get(site, "/errors/login.html"), "MissingKey")
+        self.assertEqual(self.origin.paths()[before:], [])
 
     def test_the_default_root_object_is_as_private_as_its_path(self):
         site = self.private_site(private="/index.html", DefaultRootObject="index.html")

@@ -41,6 +41,9 @@ def oac(case, behavior="always", kind="s3"):
 class Buckets(PrivateCase):
     """What is asked of every kind of bucket."""
 
+    # More queries than every kind takes.
+    QUERIES = ()
+
     @classmethod
     def set_up(cls):
         cls.start_server()
@@ -136,7 +139,7 @@ class Buckets(PrivateCase):
 
     def test_queries_are_signed_as_they_are_sent(self):
         """What is not a query of S3 means nothing to it, but it is part of the signature."""
-        for asked in ("a=b", "b=2&a=1", "a", "a=&b", "a=1&a=2", "a=%2B+c", "a=%20", "x=a/b?c",
+        for asked in (*self.QUERIES, "a=b", "b=2&a=1", "a", "a=&b", "a=%2B+c", "a=%20", "x=a/b?c",
                       "%C3%BC=%E2%82%AC", "a=b=c", "&a&", "Z=1&a=2&_=3", "a=~-._", "a=%7E",
                       "a=%", "a=%zz", "a=*'()!", "A=%41"):
             with self.subTest(asked):
@@ -259,6 +262,9 @@ class OfCeph(Buckets):
 
 class OfOurs(Buckets):
     """An embedded bucket, whose policy says which distributions may read it."""
+
+    # Ceph forgets one of two before it verifies.
+    QUERIES = ("a=1&a=2", "a=2&a=1&a")
 
     @classmethod
     def make_s3(cls):

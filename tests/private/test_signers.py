@@ -113,15 +113,16 @@ class Accepted(SignersCase):
             "ACMCertificateArn": certificate, "SSLSupportMethod": "sni-only",
             "MinimumProtocolVersion": "TLSv1.2_2021"}))
         self.await_served(name)
-        signer = by_botocore(self.pair)
-        secure = target(signer.generate_presigned_url(self.url(scheme="https"), moment(600)))
-        plain = target(signer.generate_presigned_url(self.url(), moment(600)))
+        # The port that was sent is part of the name.
+        signer, there = by_botocore(self.pair), f"{name}:{self.port}/private/a.txt"
+        secure, plain = (target(signer.generate_presigned_url(f"{scheme}://{there}", moment(600)))
+                         for scheme in ("https", "http"))
         for version in ("--http1.1", "--http2"):
             self.assertEqual(self.curl_host(name, secure, version).status, 200)
             self.assertEqual(self.curl_host(name, plain, version).status, 403)
             self.assertEqual(self.curl_host(name, "/private/a.txt", version).status, 403)
-        self.assert_refused(self.get(name, secure), "AccessDenied")
-        self.assert_served(self.get(name, plain))
+        self.assert_refused(self.get(f"{name}:{self.port}", secure), "AccessDenied")
+        self.assert_served(self.get(f"{name}:{self.port}", plain))
 
 
 class WarmfrontSign(SignersCase):
