@@ -383,3 +383,431 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{ALICE, context_with};
+    use serde_json::json;
+
+    /// Whether a condition holds, of a request by alice with these values.
+    fn holds(condition: Value, values: &[(&str, &str)]) -> bool {
+        let conditions = parse("Condition", condition, true).unwrap();
+        let request = Request {
+            principal: ALICE,
+            action: "s3:GetObject",
+            resource: "arn:aws:s3:::site/a",
+            context: &context_with(values),
+        };
+        conditions.iter().all(|condition| condition.holds(&request))
+    }
+
+    fn refusal(condition: Value) -> String {
+        let refused = parse("Statement[0].Condition", condition, true);
+        refused.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_operator_compares_in_its_way() {
+        let e1 = "arn:aws:cloudfront::123456789012:distribution/E1";
+        for (operator, key, wanted, value, fits) in [
+            ("StringEquals", "s3:prefix", json!("a"), "a", true),
+            ("StringEquals", "s3:prefix", json!("a"), "A", false),
+            ("StringEquals", "s3:prefix", json!("*"), "a", false),
+            ("StringEquals", "s3:prefix", json!("*"), "*", true),
+            ("StringEquals", "s3:prefix", json!(["b", "a"]), "a", true),
+            (
+                "StringEquals",
+                "s3:prefix",
+                json!("${aws:username}"),
+                "alice",
+                true,
+            ),
+            ("StringEqualsIgnoreCase", "s3:prefix", json!("É"), "é", true),
+            (
+                "StringEqualsIgnoreCase",
+                "s3:prefix",
+                json!("a"),
+                "b",
+                false,
+            ),
+            ("StringLike", "s3:prefix", json!("a*"), "a:b/c", true),
+            ("StringLike", "s3:prefix", json!("a?"), "a", false),
+            (
+                "StringLike",
+                "s3:prefix",
+                json!("${aws:username}/*"),
+                "alice/x",
+                true,
+            ),
+            ("ArnEquals", "aws:SourceArn", json!(e1), e1, true),
+            (
+                "ArnEquals",
+                "aws:SourceArn",
+                json!("arn:aws:cloudfront::*:*"),
+                e1,
+                true,
+            ),
+            (
+                "ArnLike",
+                "aws:SourceArn",
+                json!("arn:aws:s3::*:*"),
+                e1,
+                false,
+            ),
+            ("ArnLike", "aws:SourceArn", json!(e1), "no arn", false),
+            ("NumericEquals", "s3:max-keys", json!(10), "10", true),
+            ("NumericEquals", "s3:max-keys", json!("10.0"), "10", true),
+            ("NumericEquals", "s3:max-keys", json!(10), "ten", false),
+            (
+                "NumericLessThan",
+                "s3:TlsVersion",
+                json!("1.2"),
+                "1.1",
+                true,
+            ),
+            ("NumericLessThan", "s3:TlsVersion", json!(1.2), "1.2", false),
+            (
+                "NumericLessThanEquals",
+                "s3:TlsVersion",
+                json!(1.2),
+                "1.2",
+                true,
+            ),
+            ("NumericGreaterThan", "s3:max-keys", json!(9), "10", true),
+            ("NumericGreaterThan", "s3:max-keys", json!(10), "10", false),
+            (
+                "NumericGreaterThanEquals",
+                "s3:max-keys",
+                json!(-1),
+                "0",
+                true,
+            ),
+            ("Bool", "s3:if-match", json!(true), "TRUE", true),
+            ("Bool", "s3:if-match", json!("true"), "false", false),
+            ("Bool", "s3:if-match", json!("false"), "other", false),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("192.0.2.0/24"),
+                "192.0.2.9",
+                true,
+            ),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("192.0.2.9"),
+                "192.0.2.9",
+                true,
+            ),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("192.0.2.9"),
+                "192.0.2.8",
+                false,
+            ),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("0.0.0.0/0"),
+                "2001:db8::1",
+                false,
+            ),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("2001:db8::/32"),
+                "2001:db8::1",
+                true,
+            ),
+            (
+                "IpAddress",
+                "s3:prefix",
+                json!("192.0.2.0/24"),
+                "no address",
+                false,
+            ),
+        ] {
+            let fit = holds(json!({ operator: { key: wanted } }), &[(key, value)]);
+            assert_eq!(fit, fits, "{operator} {wanted} {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_negated_says_the_opposite_also_of_what_cannot_be_read() {
+        for (positive, negated, wanted, values) in [
+            (
+                "StringEquals",
+                "StringNotEquals",
+                json!(["a", "b"]),
+                ["a", "c"],
+            ),
+            (
+                "StringEqualsIgnoreCase",
+                "StringNotEqualsIgnoreCase",
+                json!("a"),
+                ["A", "c"],
+            ),
+            ("StringLike", "StringNotLike", json!("a*"), ["ab", "b"]),
+            (
+                "ArnEquals",
+                "ArnNotEquals",
+                json!("arn:a:b:c:d:*"),
+                ["arn:a:b:c:d:e", "x"],
+            ),
+            (
+                "ArnLike",
+                "ArnNotLike",
+                json!("arn:a:b:c:d:*"),
+                ["arn:a:b:c:d:e", "x"],
+            ),
+            ("NumericEquals", "NumericNotEquals", json!(1), ["1", "x"]),
+            (
+                "DateEquals",
+                "DateNotEquals",
+                json!("2026-11-21"),
+                ["1795219200", "x"],
+            ),
+            (
+                "IpAddress",
+                "NotIpAddress",
+                json!("192.0.2.0/24"),
+                ["192.0.2.1", "x"],
+            ),
+        ] {
+            for (value, fits) in values.into_iter().zip([true, false]) {
+                let values = [("s3:prefix", value)];
+                let holds =
+                    |operator: &str| holds(json!({ operator: { "s3:prefix": wanted } }), &values);
+                assert_eq!(holds(positive), fits, "{positive} {value}");
+                assert_eq!(holds(negated), !fits, "{negated} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_compared_in_whatever_form_they_stand() {
+        // It is 2026-11-21T12:00:00Z.
+        for (operator, wanted, fits) in [
+            ("DateLessThan", json!("2026-11-21T12:00:01Z"), true),
+            ("DateLessThan", json!("2026-11-21T12:00:00Z"), false),
+            ("DateLessThanEquals", json!("2026-11-21T12:00:00Z"), true),
+            ("DateGreaterThan", json!("2026-11-21"), true),
+            ("DateGreaterThan", json!("2026-11-21T13:00:00+02:00"), true),
+            ("DateGreaterThanEquals", json!(1_795_262_400), true),
+            ("DateEquals", json!("1795262400"), true),
+            ("DateEquals", json!("2026-11-21T12:00:00.001Z"), false),
+        ] {
+            for key in ["aws:CurrentTime", "aws:EpochTime"] {
+                let fit = holds(json!({ operator: { key: wanted } }), &[]);
+                assert_eq!(fit, fits, "{operator} {key} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_absent_meets_nothing() {
+        let absent = |condition: Value| holds(condition, &[]);
+        for (operator, fits) in [
+            ("StringEquals", false),
+            ("StringNotEquals", true),
+            ("StringLike", false),
+            ("StringNotLike", true),
+            ("StringEqualsIfExists", true),
+            ("StringNotEqualsIfExists", true),
+            ("ForAllValues:StringEquals", true),
+            ("ForAllValues:StringNotEquals", true),
+            ("ForAnyValue:StringEquals", false),
+            ("ForAnyValue:StringNotEquals", false),
+            ("ForAnyValue:StringEqualsIfExists", true),
+        ] {
+            let condition = json!({ operator: { "s3:prefix": "*" } });
+            assert_eq!(absent(condition), fits, "{operator}");
+        }
+        assert!(!absent(
+            json!({ "Bool": { "aws:MultiFactorAuthPresent": "false" } })
+        ));
+        assert!(absent(
+            json!({ "BoolIfExists": { "aws:MultiFactorAuthPresent": true } })
+        ));
+        assert!(absent(
+            json!({ "NotIpAddress": { "aws:VpcSourceIp": "10.0.0.0/8" } })
+        ));
+        assert!(!absent(json!({ "NumericLessThan": { "s3:max-keys": 10 } })));
+    }
+
+    #[test]
+    fn if_exists_changes_nothing_where_the_key_is_there() {
+        let there = [("s3:prefix", "a")];
+        for (operator, fits) in [
+            ("StringEqualsIfExists", false),
+            ("StringLikeIfExists", true),
+        ] {
+            let condition = json!({ operator: { "s3:prefix": "*" } });
+            assert_eq!(holds(condition, &there), fits, "{operator}");
+        }
+    }
+
+    #[test]
+    fn null_says_whether_a_key_is_there() {
+        let there = [("s3:prefix", "")];
+        for (wanted, when_absent) in [(json!(true), true), (json!("false"), false)] {
+            let condition = json!({ "Null": { "s3:prefix": wanted } });
+            assert_eq!(holds(condition.clone(), &[]), when_absent);
+            assert_eq!(holds(condition, &there), !when_absent);
+        }
+    }
+
+    #[test]
+    fn values_of_a_key_that_has_several_are_asked_one_by_one() {
+        let key = "s3:RequestObjectTagKeys";
+        let both = [(key, "a"), (key, "b")];
+        for (operator, wanted, fits) in [
+            ("ForAllValues:StringEquals", json!(["a", "b", "c"]), true),
+            ("ForAllValues:StringEquals", json!(["a"]), false),
+            ("ForAllValues:StringNotEquals", json!(["c"]), true),
+            ("ForAllValues:StringNotEquals", json!(["a"]), false),
+            ("ForAnyValue:StringEquals", json!(["a"]), true),
+            ("ForAnyValue:StringEquals", json!(["c"]), false),
+            ("ForAnyValue:StringNotEquals", json!(["a"]), true),
+            ("ForAnyValue:StringNotEquals", json!(["a", "b"]), false),
+            ("StringEquals", json!("a"), true),
+            ("StringNotEquals", json!("a"), false),
+        ] {
+            let condition = json!({ operator: { key: wanted } });
+            assert_eq!(holds(condition, &both), fits, "{operator} {wanted}");
+        }
+    }
+
+    #[test]
+    fn all_conditions_must_hold_and_keys_are_the_same_in_any_case() {
+        let both = json!({
+            "StringEquals": { "AWS:SourceAccount": "1", "S3:PREFIX": "a" },
+            "Bool": { "aws:securetransport": "true" },
+        });
+        let values = [("aws:SourceAccount", "1"), ("s3:prefix", "a")];
+        assert!(holds(both.clone(), &values));
+        assert!(!holds(both, &values[..1]));
+        assert!(holds(json!({}), &[]));
+    }
+
+    #[test]
+    fn what_follows_from_the_principal_and_the_connection_needs_no_telling() {
+        for (key, value) in [
+            ("aws:username", "alice"),
+            ("aws:PrincipalArn", "arn:aws:iam::123456789012:user/alice"),
+            ("aws:PrincipalAccount", "123456789012"),
+            ("aws:PrincipalType", "User"),
+            ("aws:PrincipalIsAWSService", "false"),
+            ("aws:ViaAWSService", "false"),
+            ("aws:SourceIp", "192.0.2.7"),
+            ("aws:SecureTransport", "true"),
+            ("aws:ResourceAccount", "123456789012"),
+            ("aws:EpochTime", "1795262400"),
+        ] {
+            let condition = json!({ "StringEquals": { key: value } });
+            assert!(holds(condition, &[]), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_be_evaluated_is_refused_by_name() {
+        for (condition, words) in [
+            (json!([]), ["Condition", "object"]),
+            (json!(null), ["Condition", "object"]),
+            (
+                json!({ "stringEquals": { "s3:prefix": "a" } }),
+                ["'stringEquals'", "StringEquals"],
+            ),
+            (
+                json!({ "BinaryEquals": { "s3:prefix": "YQ==" } }),
+                ["'BinaryEquals'", "Null"],
+            ),
+            (
+                json!({ "ForSome:Bool": { "s3:prefix": "a" } }),
+                ["'ForSome:Bool'", "ForAllValues"],
+            ),
+            (
+                json!({ "NullIfExists": { "s3:prefix": "a" } }),
+                ["'NullIfExists'", "IfExists"],
+            ),
+            (
+                json!({ "ForAnyValue:Null": { "s3:prefix": "a" } }),
+                ["Null", "ForAnyValue"],
+            ),
+            (json!({ "StringEquals": {} }), ["StringEquals", "no key"]),
+            (json!({ "StringEquals": "a" }), ["StringEquals", "object"]),
+            (
+                json!({ "StringEquals": { "aws:Sourcearn2": "a" } }),
+                ["'aws:Sourcearn2'", "aws:SourceArn"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:ExistingObjectTag/": "a" } }),
+                ["ObjectTag/'", "key"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:prefix": [] } }),
+                ["s3:prefix", "not empty"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:prefix": null } }),
+                ["s3:prefix", "text"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:prefix": [["a"]] } }),
+                ["s3:prefix", "text"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:prefix": "a", "S3:prefix": "b" } }),
+                ["prefix", "twice"],
+            ),
+            (
+                json!({ "StringEquals": { "s3:prefix": "${x}" } }),
+                ["'x'", "variable"],
+            ),
+            (
+                json!({ "NumericEquals": { "s3:max-keys": "ten" } }),
+                ["'ten'", "number"],
+            ),
+            (
+                json!({ "NumericEquals": { "s3:max-keys": "1e5" } }),
+                ["'1e5'", "number"],
+            ),
+            (
+                json!({ "NumericEquals": { "s3:max-keys": "inf" } }),
+                ["'inf'", "number"],
+            ),
+            (
+                json!({ "DateLessThan": { "aws:CurrentTime": "soon" } }),
+                ["'soon'", "time"],
+            ),
+            (
+                json!({ "DateLessThan": { "aws:CurrentTime": "2026-02-30" } }),
+                ["02-30", "time"],
+            ),
+            (
+                json!({ "Bool": { "aws:SecureTransport": "yes" } }),
+                ["'yes'", "true"],
+            ),
+            (json!({ "Null": { "s3:prefix": "a" } }), ["'a'", "true"]),
+            (
+                json!({ "IpAddress": { "aws:SourceIp": "192.0.2.0/33" } }),
+                ["/33", "block"],
+            ),
+            (
+                json!({ "IpAddress": { "aws:SourceIp": "192.0.2.*" } }),
+                ["192.0.2.*", "block"],
+            ),
+            (
+                json!({ "ArnLike": { "aws:SourceArn": "*" } }),
+                ["'*'", "six parts"],
+            ),
+        ] {
+            let message = refusal(condition.clone());
+            for word in words {
+                assert!(message.contains(word), "{condition}: {message}");
+            }
+        }
+    }
+}

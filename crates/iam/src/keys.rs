@@ -29,7 +29,6 @@ pub(crate) const OF_CONNECTIONS: &[&str] = &[
 /// Those that whoever asks for a decision about any request gives values to, as far as the request
 /// has them.
 pub const OF_REQUESTS: &[&str] = &[
-    "aws:Referer",
     "aws:RequestedRegion",
     "aws:SourceAccount",
     "aws:SourceArn",
@@ -39,6 +38,7 @@ pub const OF_REQUESTS: &[&str] = &[
 /// Those that whoever asks for a decision about buckets and objects gives values to besides, as
 /// far as the request has them; `s3:x-amz-…` are the headers of that name.
 pub const OF_BUCKETS: &[&str] = &[
+    "aws:Referer",
     "s3:authType",
     "s3:delimiter",
     "s3:ExistingObjectTag/",

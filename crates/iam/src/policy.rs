@@ -164,6 +164,8 @@ impl<'de> Deserialize<'de> for Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::{ACCOUNT, ALICE};
+    use crate::{Connection, Context};
     use proptest::prelude::*;
 
     fn policy(statements: Value) -> Policy {
@@ -347,6 +349,9 @@ mod tests {
             ("warmfront:CreateAccessKey", [true, false, false]),
             ("warmfront:Rollback", [true, false, false]),
             ("warmfront:ListSites", [true, true, false]),
+            ("s3:GetObject", [true, true, false]),
+            ("s3:ListBucket", [true, true, false]),
+            ("s3:PutObject", [true, false, false]),
         ] {
             let told = Policy::NAMES.map(|name| may(name, action));
             assert_eq!(told, who, "{action}");
@@ -361,6 +366,72 @@ mod tests {
         let text = serde_json::to_string(&policy).unwrap();
         assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
         assert!(serde_json::from_str::<Policy>("{}").is_err());
+    }
+
+    #[test]
+    fn conditions_are_about_the_circumstances() {
+        let policy = policy(json!({
+            "Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::${aws:username}/*",
+            "Condition": { "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } },
+        }));
+        let asked = |address: [u8; 4], resource: &str| {
+            let context = Context::new(&Connection {
+                now_ms: 0,
+                source: Some(address.into()),
+                is_tls: false,
+                account_id: ACCOUNT,
+            });
+            policy.decide(&Request {
+                principal: ALICE,
+                action: "s3:GetObject",
+                resource,
+                context: &context,
+            })
+        };
+        let own = "arn:aws:s3:::alice/a";
+        assert_eq!(asked([192, 0, 2, 1], own), Decision::Allowed);
+        assert_eq!(asked([192, 0, 3, 1], own), Decision::NotAllowed);
+        let other = "arn:aws:s3:::bob/a";
+        assert_eq!(asked([192, 0, 2, 1], other), Decision::NotAllowed);
+    }
+
+    #[test]
+    fn what_depends_on_circumstances_is_not_always_allowed() {
+        let allow = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
+        let at_times = json!({ "Bool": { "aws:SecureTransport": true } });
+        let with = |statement: &Value, more: Value| {
+            let mut statement = statement.clone();
+            let more = more.as_object().unwrap().clone();
+            statement.as_object_mut().unwrap().extend(more);
+            statement
+        };
+        let deny = with(&allow, json!({ "Effect": "Deny" }));
+        let by_name = json!({ "Resource": "arn:aws:x:::${aws:username}" });
+        for (statements, is_always) in [
+            (json!([allow]), true),
+            (
+                json!([with(&allow, json!({ "Condition": at_times }))]),
+                false,
+            ),
+            (json!([with(&allow, by_name.clone())]), false),
+            (json!([allow, deny]), false),
+            (
+                json!([allow, with(&deny, json!({ "Condition": at_times }))]),
+                false,
+            ),
+            (json!([allow, with(&deny, by_name)]), false),
+            (
+                json!([allow, with(&deny, json!({ "Action": "s3:*" }))]),
+                true,
+            ),
+            (
+                json!([allow, with(&allow, json!({ "Condition": at_times }))]),
+                true,
+            ),
+        ] {
+            let always = policy(statements.clone()).always_allows("warmfront:CreateAccessKey", "*");
+            assert_eq!(always, is_always, "{statements}");
+        }
     }
 
     /// The slow, obvious one.

@@ -317,3 +317,194 @@ fn matches(pattern: &[Atom], text: &str) -> bool {
     }
     pattern[p..].iter().all(|atom| *atom == Atom::Any)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Principal;
+    use crate::example::{ALICE, ROOT, context, context_with};
+    use proptest::prelude::*;
+
+    const BOTH: Syntax = Syntax {
+        has_wildcards: true,
+        has_variables: true,
+    };
+
+    fn is_match(principal: Principal<'_>, pattern: &str, text: &str) -> bool {
+        let request = Request {
+            principal,
+            action: "s3:GetObject",
+            resource: "*",
+            context: &context_with(&[("s3:prefix", "a*b")]),
+        };
+        let template = Template::parse(pattern, BOTH).unwrap();
+        template.matches(text, &request)
+    }
+
+    #[test]
+    fn a_variable_stands_for_the_value_of_its_key() {
+        for (pattern, text, fits) in [
+            ("home/${aws:username}/*", "home/alice/x", true),
+            ("home/${AWS:UserName}/*", "home/alice/x", true),
+            ("home/${aws:username}/*", "home/bob/x", false),
+            (
+                "${aws:PrincipalArn}",
+                "arn:aws:iam::123456789012:user/alice",
+                true,
+            ),
+            // What it stands for has no wildcards.
+            ("${s3:prefix}", "a*b", true),
+            ("${s3:prefix}", "axb", false),
+            // The characters themselves.
+            ("${*}", "*", true),
+            ("${*}", "a", false),
+            ("${?}${$}{", "?${", true),
+            ("$", "$", true),
+            ("${aws:username, 'nobody'}", "alice", true),
+            ("${s3:delimiter, 'nobody'}", "nobody", true),
+            ("${s3:delimiter,''}x", "x", true),
+        ] {
+            assert_eq!(is_match(ALICE, pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn nothing_equals_a_variable_without_a_value() {
+        assert!(!is_match(ROOT, "*${aws:username}*", ""));
+        assert!(!is_match(ROOT, "${aws:username}", "${aws:username}"));
+        let several = context_with(&[("s3:prefix", "a"), ("s3:prefix", "b")]);
+        let request = Request {
+            principal: ALICE,
+            action: "s3:GetObject",
+            resource: "*",
+            context: &several,
+        };
+        let template = Template::parse("${s3:prefix, 'a'}", BOTH).unwrap();
+        assert!(!template.matches("a", &request));
+    }
+
+    #[test]
+    fn what_is_no_variable_is_refused() {
+        for (text, word) in [
+            ("${aws:username", "without '}'"),
+            ("${}", "variable ''"),
+            ("${user}", "'user'"),
+            ("${aws:PrincipalTag/}", "'aws:PrincipalTag/'"),
+            ("${aws:username, nobody}", "default"),
+            ("${aws:username, 'a'b'}", "default"),
+        ] {
+            let message = Template::parse(text, BOTH).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+        let old = Syntax {
+            has_variables: false,
+            ..BOTH
+        };
+        let message = Template::parse("${aws:username}", old).unwrap_err();
+        assert!(message.contains("2012-10-17"), "{message}");
+    }
+
+    #[test]
+    fn a_question_mark_is_one_character_however_long() {
+        for (pattern, text, fits) in [
+            ("?", "é", true),
+            ("a?c", "a€c", true),
+            ("*?", "€", true),
+            ("*??", "€", false),
+            ("?*€", "é€€", true),
+            ("??", "é", false),
+        ] {
+            assert_eq!(is_match(ALICE, pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn wildcards_of_an_arns_part_do_not_reach_into_the_next() {
+        let context = context();
+        let request = Request {
+            principal: ALICE,
+            action: "s3:GetObject",
+            resource: "*",
+            context: &context,
+        };
+        let e1 = "arn:aws:cloudfront::123456789012:distribution/E1";
+        for (pattern, arn, fits) in [
+            (e1, e1, true),
+            ("arn:aws:cloudfront::123456789012:distribution/*", e1, true),
+            ("arn:*:*:*:*:*", e1, true),
+            ("arn:aws:cloudfront:*:distribution/E1:", e1, false),
+            ("arn:aws:*::distribution/E1:", e1, false),
+            ("arn:aws:cloudfront::123456789012:distribution/E?", e1, true),
+            (
+                "arn:aws:cloudfront::123456789012:DISTRIBUTION/E1",
+                e1,
+                false,
+            ),
+            ("arn:aws:cloudfront::*:*:*", e1, false),
+            // The last part may have colons.
+            ("arn:aws:sns:*:*:a:*", "arn:aws:sns:x:1:a:b:c", true),
+            (
+                "arn:aws:iam::*:user/${aws:username}",
+                "arn:aws:iam::1:user/alice",
+                true,
+            ),
+            (e1, "E1", false),
+        ] {
+            let parts = Template::parse_arn(pattern, BOTH).unwrap();
+            assert_eq!(matches_arn(&parts, arn, &request), fits, "{pattern} {arn}");
+        }
+        for text in [
+            "*",
+            "arn:*",
+            "arn:aws:s3::bucket",
+            "a:b:c:d:e:f",
+            "${*}:a:b:c:d:e",
+        ] {
+            assert!(Template::parse_arn(text, BOTH).is_err(), "{text}");
+        }
+    }
+
+    /// The slow, obvious one.
+    fn plainly_matches(pattern: &[char], text: &[char]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some(('*', rest)) => {
+                (0..=text.len()).any(|length| plainly_matches(rest, &text[length..]))
+            }
+            Some((char, rest)) => text.split_first().is_some_and(|(first, text)| {
+                (*char == '?' || char == first) && plainly_matches(rest, text)
+            }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_match_as_the_obvious_matcher_says(
+            pattern in "[abé€*?]{0,7}",
+            text in "[abé€]{0,7}",
+        ) {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let obvious = plainly_matches(&chars(&pattern), &chars(&text));
+            prop_assert_eq!(is_match(ALICE, &pattern, &text), obvious);
+        }
+
+        #[test]
+        fn what_matches_could_be_and_could_begin_so(
+            pattern in "[ab*?]{0,7}",
+            text in "[ab]{0,7}",
+            length in 0_usize..8,
+        ) {
+            let template = Template::parse(&pattern, BOTH).unwrap();
+            let is_match = is_match(ALICE, &pattern, &text);
+            prop_assert_eq!(template.could_be(&text, false), is_match);
+            let prefix = &text[..length.min(text.len())];
+            prop_assert!(!is_match || template.could_be(prefix, true));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[*?$\\{\\}:,'a ]{0,20}|aws:username|\\PC{0,20}") {
+            let _ = Template::parse(&text, BOTH);
+            let _ = Template::parse_arn(&text, BOTH);
+        }
+    }
+}
