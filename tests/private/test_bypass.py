@@ -1,7 +1,10 @@
 """Ways around a signature that do not lead anywhere: spellings, duplicates, methods, stored
 answers, other sites, other schemes, requests that wait for each other."""
 
+import contextlib
+import http.client
 import itertools
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -324,6 +327,8 @@ class StoredAnswers(PrivateCase):
             {"Cache_Control": "only-if-cached"}, {"Cookie": "CloudFront-Key-Pair-Id=x"},
             {"Authorization": "Bearer x"}, {"X_Original_URL": "/public"},
             {"X_HTTP_Method_Override": "GET"}, {"Origin": "https://elsewhere.example.test"},
+            {"Upgrade": "websocket", "Sec_WebSocket_Version": "13",
+             "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="},
             {"Access_Control_Request_Method": "GET", "Origin": "https://elsewhere.example.test"},
         )
         asked = self.origin.asked("/private/kept")
@@ -340,6 +345,34 @@ class StoredAnswers(PrivateCase):
                     self.assertIsNone(seen.field("Last-Modified"), seen)
         self.assertEqual(self.origin.asked("/private/kept"), asked)
 
+    def test_a_connection_that_was_let_in_once_is_asked_every_time(self):
+        signed = self.signed(self.host, "/private/again")
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=30)
+        with contextlib.closing(connection):
+            for _ in range(3):
+                for path, status in ((signed, 200), ("/private/again", 403)):
+                    connection.request("GET", path, headers={"Host": self.host})
+                    answer = connection.getresponse()
+                    body = answer.read().decode()
+                    self.assertEqual((answer.status, SECRET in body), (status, status == 200))
+        # And one whose cookies came with another request.
+        good = cookies(custom(self.pair, policy_of("*")))
+        url = f"https://{self.host}:{self.port}/private/again"
+        for version in ("--http1.1", "--http2"):
+            told = subprocess.run(
+                ["curl", "-sS", version, "--cacert", str(self.root), "--resolve",
+                 f"{self.host}:{self.port}:127.0.0.1", "-w", "%{http_code} %{num_connects};",
+                 "-o", "/dev/null", "-H", f"Cookie: {good}", url, "--next", version, "-sS",
+                 "--cacert", str(self.root), "--resolve", f"{self.host}:{self.port}:127.0.0.1",
+                 "-w", "%{http_code} %{num_connects}", "-o", "/dev/null", url],
+                capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+            self.assertEqual(told.stdout, "200 1;403 0", told.stderr)
+
+    def test_a_refusal_is_not_what_the_signed_get(self):
+        for method in ("GET", "HEAD"):
+            self.assert_refused(self.get(self.host, "/private/later", method=method))
+        self.assert_served(self.get(self.host, self.signed(self.host, "/private/later")))
+
     def test_nor_over_tls_by_any_version(self):
         host = self.host
         # The port that was sent is part of the name.
@@ -348,7 +381,7 @@ class StoredAnswers(PrivateCase):
         for version in ("--http1.0", "--http1.1", "--http2"):
             self.assertEqual(self.curl_host(host, signed, version).status, 200)
             for arguments in ((), ("-I",), ("-r", "0-3"), ("-H", 'If-None-Match: "1"'),
-                              ("-X", "OPTIONS"), ("-X", "POST", "-d", "x"),
+                              ("-X", "OPTIONS"), ("-X", "POST"),
                               ("-H", "If-Modified-Since: Wed, 21 Oct 2025 07:28:00 GMT")):
                 with self.subTest(version=version, arguments=arguments):
                     seen = self.curl_host(host, "/private/tls", version, *arguments)
