@@ -8,7 +8,8 @@ use memchr::memchr;
 use crate::encoding::escaped;
 
 /// The path with escapes decoded (once), `\` as `/`, empty segments collapsed and dot segments
-/// resolved, never above the root; also those with parameters (`..;x`). A path in which there is nothing to do is borrowed.
+/// resolved, never above the root; also those with parameters (`..;x`). A path in which there is
+/// nothing to do is borrowed.
 pub fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
     if is_plain(path) {
         return Cow::Borrowed(path);
@@ -68,10 +69,13 @@ fn without_parameters(segment: &[u8]) -> &[u8] {
 fn is_plain(path: &[u8]) -> bool {
     let mut before = 0;
     let is_plain = |byte: &u8| {
-        let is_plain =
-            !matches!(byte, b'%' | b'\\') && !(before == b'/' && matches!(byte, b'/' | b'.'));
+        let begins_segment = before == b'/';
         before = *byte;
-        is_plain
+        match byte {
+            b'%' | b'\\' => false,
+            b'/' | b'.' => !begins_segment,
+            _ => true,
+        }
     };
     path.first() == Some(&b'/') && path.iter().all(is_plain)
 }

@@ -1,6 +1,9 @@
 //! URLs and cookies that botocore's CloudFrontSigner and npm's @aws-sdk/cloudfront-signer made, as
 //! fixtures/make.py has them made.
 
+// Clippy sees a test only in what is marked as one.
+#![allow(clippy::unwrap_used)]
+
 use std::net::IpAddr;
 
 use serde_json::Value;
