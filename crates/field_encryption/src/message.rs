@@ -8,7 +8,7 @@
 //! | 1     | 0x02, the version of the format |
 //! | 2     | 0x0578, the suite |
 //! | 32    | the message's id, at random |
-//! | 2 + n | the encryption context: how many entries (2), each with key and value, length (2) first |
+//! | 2 + n | the encryption context: number of entries (2); keys and values, length (2) first |
 //! | 2     | 1, the number of encrypted data keys |
 //! | 2 + n | provider id |
 //! | 2 + n | provider info: the name of the key |
