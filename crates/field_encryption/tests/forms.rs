@@ -251,8 +251,8 @@ proptest! {
         ),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let form: Vec<String> = fields.iter().map(|(name, value)| format!("{name}{value}")).collect();
-        let form = form.join("&");
+        let fields = fields.iter().map(|(name, value)| format!("{name}{value}"));
+        let form = fields.collect::<Vec<_>>().join("&");
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(form.len() + 1)).collect();
         cuts.sort_unstable();
         let mut pieces = Vec::new();
