@@ -18,7 +18,7 @@ use super::public_key;
 use crate::error::Failure;
 use crate::ids::IdForm;
 use crate::resource::Kind;
-use crate::service::{Entry, stored};
+use crate::service::{Entry, served};
 
 pub(super) const CONFIG: Kind = Kind {
     noun: "field-level encryption config",
@@ -93,43 +93,41 @@ static PROFILES: Family<FieldLevelEncryptionProfileConfig> = Family {
     managed: family::none_managed,
 };
 
-const NOTE: &str = "edges do not encrypt fields yet";
-
 pub(super) const OPERATIONS: &[Entry] = &[
-    stored("CreateFieldLevelEncryptionConfig", NOTE, |call| {
+    served("CreateFieldLevelEncryptionConfig", |call| {
         Box::pin(CONFIGS.create(call))
     }),
-    stored("GetFieldLevelEncryption", NOTE, |call| {
+    served("GetFieldLevelEncryption", |call| {
         Box::pin(CONFIGS.get(call))
     }),
-    stored("GetFieldLevelEncryptionConfig", NOTE, |call| {
+    served("GetFieldLevelEncryptionConfig", |call| {
         Box::pin(CONFIGS.get(call))
     }),
-    stored("UpdateFieldLevelEncryptionConfig", NOTE, |call| {
+    served("UpdateFieldLevelEncryptionConfig", |call| {
         Box::pin(CONFIGS.update(call))
     }),
-    stored("DeleteFieldLevelEncryptionConfig", NOTE, |call| {
+    served("DeleteFieldLevelEncryptionConfig", |call| {
         Box::pin(CONFIGS.delete(call))
     }),
-    stored("ListFieldLevelEncryptionConfigs", NOTE, |call| {
+    served("ListFieldLevelEncryptionConfigs", |call| {
         Box::pin(CONFIGS.list(call))
     }),
-    stored("CreateFieldLevelEncryptionProfile", NOTE, |call| {
+    served("CreateFieldLevelEncryptionProfile", |call| {
         Box::pin(PROFILES.create(call))
     }),
-    stored("GetFieldLevelEncryptionProfile", NOTE, |call| {
+    served("GetFieldLevelEncryptionProfile", |call| {
         Box::pin(PROFILES.get(call))
     }),
-    stored("GetFieldLevelEncryptionProfileConfig", NOTE, |call| {
+    served("GetFieldLevelEncryptionProfileConfig", |call| {
         Box::pin(PROFILES.get(call))
     }),
-    stored("UpdateFieldLevelEncryptionProfile", NOTE, |call| {
+    served("UpdateFieldLevelEncryptionProfile", |call| {
         Box::pin(PROFILES.update(call))
     }),
-    stored("DeleteFieldLevelEncryptionProfile", NOTE, |call| {
+    served("DeleteFieldLevelEncryptionProfile", |call| {
         Box::pin(PROFILES.delete(call))
     }),
-    stored("ListFieldLevelEncryptionProfiles", NOTE, |call| {
+    served("ListFieldLevelEncryptionProfiles", |call| {
         Box::pin(PROFILES.list(call))
     }),
 ];

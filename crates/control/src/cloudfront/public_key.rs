@@ -13,7 +13,7 @@ use super::{field_level_encryption, key_group};
 use crate::error::Failure;
 use crate::ids::IdForm;
 use crate::resource::Kind;
-use crate::service::{Entry, stored};
+use crate::service::{Entry, served};
 
 pub(super) const KIND: Kind = Kind {
     noun: "public key",
@@ -68,23 +68,13 @@ static FAMILY: Family<PublicKeyConfig> = Family {
     managed: family::none_managed,
 };
 
-const NOTE: &str = "edges do not check signatures or encrypt fields yet";
-
 pub(super) const OPERATIONS: &[Entry] = &[
-    stored("CreatePublicKey", NOTE, |call| {
-        Box::pin(FAMILY.create(call))
-    }),
-    stored("GetPublicKey", NOTE, |call| Box::pin(FAMILY.get(call))),
-    stored("GetPublicKeyConfig", NOTE, |call| {
-        Box::pin(FAMILY.get(call))
-    }),
-    stored("UpdatePublicKey", NOTE, |call| {
-        Box::pin(FAMILY.update(call))
-    }),
-    stored("DeletePublicKey", NOTE, |call| {
-        Box::pin(FAMILY.delete(call))
-    }),
-    stored("ListPublicKeys", NOTE, |call| Box::pin(FAMILY.list(call))),
+    served("CreatePublicKey", |call| Box::pin(FAMILY.create(call))),
+    served("GetPublicKey", |call| Box::pin(FAMILY.get(call))),
+    served("GetPublicKeyConfig", |call| Box::pin(FAMILY.get(call))),
+    served("UpdatePublicKey", |call| Box::pin(FAMILY.update(call))),
+    served("DeletePublicKey", |call| Box::pin(FAMILY.delete(call))),
+    served("ListPublicKeys", |call| Box::pin(FAMILY.list(call))),
 ];
 
 /// Longest `EncodedKey`; one of RSA 2048 has 451 bytes.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::family::{self, ECDSA_P256, Family, RSA_2048, conforming, key, refused};
-use crate::world::World;
+use crate::world::{World, distribution};
 
 const CONFIG: Family = Family {
     operations: [
@@ -266,4 +266,55 @@ async fn what_encryption_needs_stays_while_it_does() {
     let got = world.ok("GetPublicKey", json!({ "Id": key })).await;
     let input = json!({ "Id": key, "IfMatch": got["ETag"] });
     refused(&world, "DeletePublicKey", input, (409, "PublicKeyInUse")).await;
+}
+
+/// Fields are encrypted for origins alone: they must not go in the clear on either side, to
+/// whichever member of a group.
+#[tokio::test]
+async fn a_behavior_encrypts_only_with_https_on_both_sides_and_all_methods() {
+    let (world, profile) = with_profile().await;
+    let made = CONFIG.make(&world, 1, &profile).await;
+    let id = CONFIG.id(&made);
+    let create = |to_viewers: &str, methods: &[&str], to_origins: [&str; 2], target: &str| {
+        let origin = |id: &str, protocol: &str| {
+            json!({ "Id": id, "DomainName": "o.example.com", "CustomOriginConfig": {
+                "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": protocol,
+            }})
+        };
+        let mut config = distribution(&format!("{to_viewers}{methods:?}{to_origins:?}{target}"));
+        config["Origins"] = json!({ "Quantity": 2, "Items": [
+            origin("o", to_origins[0]), origin("p", to_origins[1]),
+        ]});
+        config["OriginGroups"] = json!({ "Quantity": 1, "Items": [{
+            "Id": "group",
+            "FailoverCriteria": { "StatusCodes": { "Quantity": 1, "Items": [500] } },
+            "Members": { "Quantity": 2, "Items": [{ "OriginId": "o" }, { "OriginId": "p" }] },
+        }]});
+        let behavior = &mut config["DefaultCacheBehavior"];
+        behavior["ViewerProtocolPolicy"] = json!(to_viewers);
+        behavior["AllowedMethods"] = json!({ "Quantity": methods.len(), "Items": methods });
+        behavior["TargetOriginId"] = json!(target);
+        behavior["FieldLevelEncryptionId"] = json!(id);
+        json!({ "DistributionConfig": config })
+    };
+    let all = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"];
+    let safe = ["https-only", "match-viewer"];
+    let input = create("https-only", &all, safe, "group");
+    world.ok("CreateDistribution", input).await;
+    let input = create(
+        "redirect-to-https",
+        &all,
+        ["match-viewer", "http-only"],
+        "o",
+    );
+    world.ok("CreateDistribution", input).await;
+    let code = "IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior";
+    for input in [
+        create("allow-all", &all, safe, "o"),
+        create("https-only", &all[..3], safe, "o"),
+        create("https-only", &all, ["http-only", "https-only"], "o"),
+        create("https-only", &all, ["https-only", "http-only"], "group"),
+    ] {
+        refused(&world, "CreateDistribution", input, (400, code)).await;
+    }
 }

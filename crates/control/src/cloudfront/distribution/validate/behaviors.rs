@@ -292,15 +292,21 @@ fn encryption(config: &DistributionConfig, at: &str, behavior: &cf::CacheBehavio
         return Ok(());
     }
     let is_https = behavior.viewer_protocol_policy != cf::ViewerProtocolPolicy::AllowAll;
-    let target = config
-        .origins
-        .items
-        .iter()
-        .find(|o| o.id == behavior.target_origin_id);
-    let custom = target.and_then(|origin| origin.custom_origin_config.as_ref());
-    let to_origin = custom.map(|custom| custom.origin_protocol_policy);
+    let id = &behavior.target_origin_id;
+    let groups = config.origin_groups.iter().flat_map(|list| list.items());
+    let members = groups.filter(|group| group.id == *id);
+    let members = members.flat_map(|group| &group.members.items);
+    let targets: BTreeSet<&str> = members
+        .map(|member| member.origin_id.as_str())
+        .chain([id.as_str()])
+        .collect();
+    let goes_in_the_clear = |origin: &cf::Origin| {
+        let custom = origin.custom_origin_config.as_ref();
+        let protocol = custom.map(|custom| custom.origin_protocol_policy);
+        protocol == Some(cf::OriginProtocolPolicy::HttpOnly) && targets.contains(&*origin.id)
+    };
     let is_safe =
-        is_https && allows_all(behavior) && to_origin != Some(cf::OriginProtocolPolicy::HttpOnly);
+        is_https && allows_all(behavior) && !config.origins.items.iter().any(goes_in_the_clear);
     let shape = &error::ILLEGAL_FIELD_LEVEL_ENCRYPTION_CONFIG_ASSOCIATION_WITH_CACHE_BEHAVIOR;
     ensure(
         is_safe,
