@@ -15,6 +15,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
+use edge::explain::{Question, explain};
 use edge::site::{Policies, compile};
 use sdk::decrypt_value;
 use serde_json::{Value, json};
@@ -566,4 +567,26 @@ fn a_behavior_whose_keys_are_not_there_is_not_compiled() {
     let key = part.private.public_keys.get_mut("K1").unwrap();
     key.encoded_key = "key".into();
     assert!(errors(&part).starts_with(&format!("{of_key} is not PEM")));
+}
+
+#[test]
+fn explain_says_what_becomes_of_a_body() {
+    let config = encrypting("127.0.0.1:8080".parse().unwrap());
+    let shape = shapes::from_value(&config).unwrap();
+    let site = compile("E", "d.test", &shape, &policies(false)).unwrap();
+    let told = |method: &str, target: &str, content_type: &str| {
+        let mut question = Question::new(&format!("http://site.test{target}"), 1_775_044_800);
+        question.method = method.into();
+        question.headers = vec![("Content-Type".into(), content_type.into())];
+        let page = explain(&site, &question).unwrap();
+        let row = page
+            .lines()
+            .find(|line| line.trim_start().starts_with("body "));
+        row.map(|row| row.trim_start()["body".len()..].trim().to_owned())
+    };
+    let fields = "fields of its form are encrypted";
+    assert_eq!(told("POST", "/", FORM).as_deref(), Some(fields));
+    assert_eq!(told("GET", "/", FORM), None);
+    let refused = told("PUT", "/?fle-profile=x", FORM).unwrap();
+    assert!(refused.starts_with("refused with 400, RejectedByQueryArgs: No profile"));
 }

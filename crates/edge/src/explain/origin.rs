@@ -1,14 +1,15 @@
 //! Where a miss goes, and the request as it is sent.
 
 use documents::bucket::Asker;
-use message::{Fields, Known, Method};
+use field_encryption::{Choice, Rules, Status};
+use message::{Fields, Known, Method, RequestHead};
 use origin::Scheme;
 
 use super::Subject;
 use super::page::{Page, count, list, text};
 use crate::forward::{Conditions, ForwardSource};
 use crate::site::{AccessKey, Origin, OriginAccess, Target};
-use crate::{RequestId, origin_access};
+use crate::{RequestId, encryption, origin_access};
 
 /// Stands for the names that differ from node to node and from request to request.
 const EDGE: &str = "<edge>";
@@ -74,6 +75,11 @@ pub(super) fn explain(subject: &Subject<'_>, sent: &Sent, page: &mut Page) {
     if let Some(access) = &origin.access {
         page.row("signed", signature(access));
     }
+    if let Some(rules) = subject.behavior.encryption.as_deref()
+        && !subject.request.method.is_safe()
+    {
+        page.row("body", body(rules, subject.request));
+    }
     page.row(
         "patience",
         format!(
@@ -84,6 +90,18 @@ pub(super) fn explain(subject: &Subject<'_>, sent: &Sent, page: &mut Page) {
         ),
     );
     request(subject, sent, page);
+}
+
+/// What field-level encryption does with a body, if there is one.
+fn body(rules: &Rules, request: &RequestHead) -> String {
+    match encryption::choose(rules, request) {
+        Choice::Encrypt(_) => "fields of its form are encrypted".to_owned(),
+        Choice::Forward(status) => format!("forwarded as it is: {status}"),
+        Choice::Refuse(refusal) => {
+            let status = Status::Refused(refusal);
+            format!("refused with 400, {status}: {}", refusal.reason())
+        }
+    }
 }
 
 /// Which requests are signed, and with which key.
