@@ -1,6 +1,7 @@
 """Ways around a signature that do not lead anywhere: spellings, duplicates, methods, stored
 answers, other sites, other schemes, requests that wait for each other."""
 
+import asyncio
 import contextlib
 import http.client
 import itertools
@@ -9,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import http3_client
 from aws_case import ALL_VIEWER, CACHING_DISABLED, quantified, unique
 from private_case import (
     SECRET, Pair, PrivateCase, canned, cookies, custom, in_secs, policy_of, query, raw,
@@ -394,6 +396,29 @@ class StoredAnswers(PrivateCase):
                     seen = self.curl_host(host, path, version)
                     self.assertIn(seen.status, (400, 403), seen)
                     self.assertNotIn(SECRET.encode(), seen.body)
+
+    def test_nor_over_http3(self):
+        asyncio.run(self.over_http3(f"{self.host}:{self.port}"))
+
+    async def over_http3(self, host):
+        signed = "/private/quic?" + query(canned(self.pair, f"https://{host}/private/quic"))
+        async with http3_client.connect(self.root, self.host, self.port) as client:
+            for _ in range(2):
+                seen = await client.get(host, signed)
+                self.assertEqual(seen.status, 200)
+                for method in METHODS:
+                    for field in (("range", "bytes=0-3"), ("if-none-match", '"1"'),
+                                  ("cookie", "CloudFront-Key-Pair-Id=x")):
+                        with self.subTest(method=method, field=field):
+                            seen = await client.get(
+                                host, "/private/quic", method=method, fields=[field])
+                            self.assertEqual(seen.status, 403)
+                            self.assertNotIn(SECRET.encode(), seen.body)
+                for path in SPELLINGS:
+                    with self.subTest(path):
+                        seen = await client.get(host, path)
+                        self.assertIn(seen.status, (400, 403))
+                        self.assertNotIn(SECRET.encode(), seen.body)
 
     def test_the_signed_get_what_methods_and_conditions_say(self):
         self.stored("/private/all")
