@@ -136,3 +136,58 @@ fn hex_digest(algorithm: &'static Algorithm, text: &str) -> String {
     }
     hex
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{ALICE, CLOUDFRONT, ROOT};
+
+    #[test]
+    fn keys_of_principals_are_those_of_their_kind() {
+        let identity = Principal::OriginAccessIdentity { id: "E1" };
+        let all = [Principal::Anonymous, ROOT, ALICE, CLOUDFRONT, identity];
+        let arns = [
+            "arn:aws:iam::123456789012:root",
+            "arn:aws:iam::123456789012:user/alice",
+        ];
+        let own = format!("{IDENTITY_ARN}E1");
+        let id = "123456789012";
+        let service = "cloudfront.amazonaws.com";
+        let user = ALICE.unique_id().unwrap();
+        for (key, values) in [
+            ("aws:principalaccount", ["", id, id, "", ""]),
+            ("aws:principalarn", ["", arns[0], arns[1], "", &own]),
+            (
+                "aws:principalisawsservice",
+                ["", "false", "false", "true", "false"],
+            ),
+            ("aws:principalservicename", ["", "", "", service, ""]),
+            (
+                "aws:principaltype",
+                ["Anonymous", "Account", "User", "", ""],
+            ),
+            ("aws:userid", ["anonymous", id, &user, "", ""]),
+            ("aws:username", ["", "", "alice", "", ""]),
+        ] {
+            let told = all.map(|principal| principal.values(key).unwrap().concat());
+            assert_eq!(told, values, "{key}");
+        }
+        assert!(user.starts_with("AIDA") && user.len() == 21);
+        assert_eq!(ALICE.values("aws:sourceip"), None);
+    }
+
+    #[test]
+    fn every_key_that_is_said_to_follow_from_principals_does() {
+        for key in crate::keys::OF_PRINCIPALS {
+            assert!(ALICE.values(&key.to_ascii_lowercase()).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn canonical_users_are_hex_digits_of_their_kind_and_stay_what_they_are() {
+        assert_eq!(canonical_user("E1").len(), 96);
+        assert_eq!(canonical_account("123456789012").len(), 64);
+        assert!(canonical_user("").starts_with("38b060a751ac9638"));
+        assert!(canonical_account("").starts_with("e3b0c44298fc1c14"));
+    }
+}

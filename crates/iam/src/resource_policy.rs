@@ -665,6 +665,23 @@ mod tests {
     }
 
     #[test]
+    fn variables_need_the_version_that_has_them() {
+        let mut written = document(statement(json!({
+            "Resource": "arn:aws:s3:::site/${aws:username}/*",
+        })));
+        assert!(of_bucket(&written).is_ok());
+        for version in [json!("2008-10-17"), json!(null)] {
+            written["Version"] = version;
+            written
+                .as_object_mut()
+                .unwrap()
+                .retain(|_, value| !value.is_null());
+            let message = of_bucket(&written).unwrap_err().to_string();
+            assert!(message.contains("\"2012-10-17\""), "{message}");
+        }
+    }
+
+    #[test]
     fn members_that_stand_twice_are_refused_however_deep() {
         let text = document(statement(json!({
             "Condition": { "StringEquals": { "aws:SourceArn": E1 } },

@@ -413,6 +413,7 @@ mod tests {
             ("*??", "€", false),
             ("?*€", "é€€", true),
             ("??", "é", false),
+            ("*??bc", "€bc", false),
         ] {
             assert_eq!(is_match(ALICE, pattern, text), fits, "{pattern} {text}");
         }
