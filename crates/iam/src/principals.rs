@@ -37,6 +37,20 @@ const ALLOWED_AWS: &str = "'*', an account's twelve digits, the ARN of an accoun
      role, such as arn:aws:iam::123456789012:user/name, and that of an origin access identity, \
      arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E…";
 
+/// How principals of a kind are read, and what is allowed.
+type Kind = (&'static str, fn(&str) -> Option<Named>, &'static str);
+
+const KINDS: [Kind; 4] = [
+    ("AWS", of_aws, ALLOWED_AWS),
+    (
+        "Service",
+        of_service,
+        "a name such as cloudfront.amazonaws.com",
+    ),
+    ("CanonicalUser", of_canonical, "64 or 96 hex digits"),
+    ("Federated", |_| Some(Named::Federated), "any text"),
+];
+
 impl Principals {
     /// Reads what stands at `place`.
     pub fn parse(place: &str, value: Value, is_negated: bool) -> Result<Principals, PolicyError> {
@@ -45,17 +59,7 @@ impl Principals {
             Value::String(text) if text == "*" => named.push(Named::Everybody),
             Value::Object(_) => {
                 let mut members = Members::of(place, value)?;
-                let kinds: [(&str, fn(&str) -> Option<Named>, &str); 4] = [
-                    ("AWS", of_aws, ALLOWED_AWS),
-                    (
-                        "Service",
-                        of_service,
-                        "a name such as cloudfront.amazonaws.com",
-                    ),
-                    ("CanonicalUser", of_canonical, "64 or 96 hex digits"),
-                    ("Federated", |_| Some(Named::Federated), "any text"),
-                ];
-                for (kind, read, allowed) in kinds {
+                for (kind, read, allowed) in KINDS {
                     let Some(value) = members.take(kind) else {
                         continue;
                     };
