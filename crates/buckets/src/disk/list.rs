@@ -174,7 +174,18 @@ fn behind(prefix: &str) -> Vec<u8> {
     bytes
 }
 
-const ENTRY: &str = "key, size_bytes, etag, modified_ms, algorithm, checksum_kind";
+/// Begins with the columns of [`entry`], as the next two.
+const OBJECTS: &str = "
+    SELECT key, size_bytes, etag, modified_ms, algorithm, checksum_kind FROM versions
+    WHERE bucket = ? AND key >= ? AND key < ? AND is_live = 1 ORDER BY key";
+
+const VERSIONS: &str = "
+    SELECT key, size_bytes, etag, modified_ms, algorithm, checksum_kind, version, content IS NULL
+    FROM versions WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key, sequence DESC";
+
+const VERSIONS_OF_KEY: &str = "
+    SELECT key, size_bytes, etag, modified_ms, algorithm, checksum_kind, version, content IS NULL
+    FROM versions WHERE bucket = ? AND key = ? AND sequence < ? ORDER BY sequence DESC";
 
 fn entry(key: String, row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
@@ -197,11 +208,7 @@ fn list(
     let start = walk.start(request.after.as_deref());
     let mut listing = Listing::default();
     let mut last = None;
-    let query = format!(
-        "SELECT {ENTRY} FROM versions
-         WHERE bucket = ? AND key >= ? AND key < ? AND is_live = 1 ORDER BY key"
-    );
-    let has_more = walk.visit(sql, &query, place, start, |item| {
+    let has_more = walk.visit(sql, OBJECTS, place, start, |item| {
         match item {
             Item::Row(key, row) => {
                 last = Some(key.clone());
@@ -246,12 +253,8 @@ fn list_versions(
         && walk.common_prefix(key).is_none()
         && let Some(sequence) = sequence_of(sql, place, key, version)?
     {
-        let query = format!(
-            "SELECT {ENTRY}, version, content IS NULL FROM versions
-             WHERE bucket = ? AND key = ? AND sequence < ? ORDER BY sequence DESC"
-        );
         let parameters = params![place.id, key.as_bytes(), sequence];
-        has_more = walk.visit_key(sql, &query, parameters, |row| {
+        has_more = walk.visit_key(sql, VERSIONS_OF_KEY, parameters, |row| {
             page.versions
                 .push(version_entry(key.to_owned(), row, false)?);
             Ok(())
@@ -259,12 +262,8 @@ fn list_versions(
     }
     let mut last = page.versions.last().map(position);
     if !has_more {
-        let query = format!(
-            "SELECT {ENTRY}, version, content IS NULL FROM versions
-             WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key, sequence DESC"
-        );
         let mut before: Option<String> = None;
-        has_more = walk.visit(sql, &query, place, walk.start(after), |item| {
+        has_more = walk.visit(sql, VERSIONS, place, walk.start(after), |item| {
             match item {
                 Item::Row(key, row) => {
                     let is_latest = before.as_ref() != Some(&key);
@@ -310,9 +309,20 @@ fn sequence_of(
         .optional()?)
 }
 
-pub(super) const UPLOAD: &str = "key, id, started_ms, owner, algorithm, checksum_kind";
+/// Begins with the columns of [`upload`], as the next two.
+pub(super) const UPLOAD: &str = "
+    SELECT key, id, started_ms, owner, algorithm, checksum_kind FROM uploads
+    WHERE bucket = ? AND key = ? AND id = ?";
 
-/// An upload, of which the row begins with [`UPLOAD`].
+const UPLOADS: &str = "
+    SELECT key, id, started_ms, owner, algorithm, checksum_kind FROM uploads
+    WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key, id";
+
+const UPLOADS_OF_KEY: &str = "
+    SELECT key, id, started_ms, owner, algorithm, checksum_kind FROM uploads
+    WHERE bucket = ? AND key = ? AND id > ? ORDER BY id";
+
+/// An upload, from the row of a query such as [`UPLOAD`].
 pub(super) fn upload(key: String, row: &Row<'_>) -> rusqlite::Result<Upload> {
     Ok(Upload {
         key,
@@ -337,11 +347,8 @@ fn list_uploads(
         && key.starts_with(&request.prefix)
         && walk.common_prefix(key).is_none()
     {
-        let query = format!(
-            "SELECT {UPLOAD} FROM uploads WHERE bucket = ? AND key = ? AND id > ? ORDER BY id"
-        );
         let parameters = params![place.id, key.as_bytes(), id];
-        has_more = walk.visit_key(sql, &query, parameters, |row| {
+        has_more = walk.visit_key(sql, UPLOADS_OF_KEY, parameters, |row| {
             page.uploads.push(upload(key.to_owned(), row)?);
             Ok(())
         })?;
@@ -349,11 +356,7 @@ fn list_uploads(
     let position = |upload: &Upload| (upload.key.clone(), Some(upload.id.clone()));
     let mut last = page.uploads.last().map(position);
     if !has_more {
-        let query = format!(
-            "SELECT {UPLOAD} FROM uploads
-             WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key, id"
-        );
-        has_more = walk.visit(sql, &query, place, walk.start(after), |item| {
+        has_more = walk.visit(sql, UPLOADS, place, walk.start(after), |item| {
             match item {
                 Item::Row(key, row) => {
                     let upload = upload(key, row)?;
@@ -370,4 +373,80 @@ fn list_uploads(
     }
     page.next = last.filter(|_| has_more && request.max_entries > 0);
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::schema, *};
+
+    #[test]
+    fn a_page_looks_at_as_many_rows_as_it_has_entries_however_many_keys_there_are() {
+        let (sql, place) = bucket_of(50_000);
+        let mut request = ListRequest {
+            delimiter: Some("/".into()),
+            max_entries: 1_000,
+            ..ListRequest::default()
+        };
+        let (page, rows) = list(&sql, place, &request).unwrap();
+        assert_eq!((page.common_prefixes.len(), rows), (50, 50));
+        request.max_entries = 7;
+        request.after = Some("dir41/".into());
+        let (page, rows) = list(&sql, place, &request).unwrap();
+        assert_eq!(page.common_prefixes[0], "dir42/");
+        assert_eq!((page.common_prefixes.len(), rows), (7, 8));
+        request.prefix = "dir42/".into();
+        let (page, rows) = list(&sql, place, &request).unwrap();
+        assert_eq!((page.objects.len(), rows), (7, 8));
+    }
+
+    #[test]
+    fn every_page_is_a_search_in_an_index_that_needs_no_sorting() {
+        let (sql, _) = bucket_of(10);
+        for query in [
+            OBJECTS,
+            VERSIONS,
+            VERSIONS_OF_KEY,
+            UPLOAD,
+            UPLOADS,
+            UPLOADS_OF_KEY,
+        ] {
+            let plan: Vec<String> = sql
+                .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+                .unwrap()
+                .query_map(params![1, b"a", b"b"], |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            assert_eq!(plan.len(), 1, "{query}: {plan:?}");
+            assert!(
+                plan[0].contains("SEARCH") && plan[0].contains("bucket=?"),
+                "{plan:?}"
+            );
+            assert!(plan[0].contains("key"), "{plan:?}");
+        }
+    }
+
+    /// A bucket of objects in directories of a thousand each.
+    fn bucket_of(objects: u32) -> (Connection, Place) {
+        let mut sql = Connection::open_in_memory().unwrap();
+        schema::prepare(&mut sql, Path::new(":memory:")).unwrap();
+        sql.execute(
+            "INSERT INTO buckets VALUES (1, 'site', '', '', 0, 0, 0, 0)",
+            [],
+        )
+        .unwrap();
+        sql.execute(
+            "WITH RECURSIVE numbers (number) AS
+             (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < ?)
+             INSERT INTO versions SELECT number + 1, 1,
+             CAST(format('dir%02d/%05d', number / 1000, number) AS BLOB), 'null', 1, 1, 0, '', 0,
+             '{}', '[]', 'CRC32', 'FULL_OBJECT', '', NULL FROM numbers",
+            [objects],
+        )
+        .unwrap();
+        let place = buckets::place(&sql, "site").unwrap();
+        (sql, place)
+    }
 }

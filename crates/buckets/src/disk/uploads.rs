@@ -161,12 +161,9 @@ impl Name {
 
     fn find(&self, sql: &Connection) -> Result<Upload, DiskError> {
         let place = buckets::place(sql, &self.bucket)?;
-        let query = format!(
-            "SELECT {} FROM uploads WHERE id = ? AND bucket = ? AND key = ?",
-            list::UPLOAD
-        );
-        sql.prepare_cached(&query)?
-            .query_row(params![self.id, place.id, self.key.as_bytes()], |row| {
+        let key = self.key.as_bytes();
+        sql.prepare_cached(list::UPLOAD)?
+            .query_row(params![place.id, key, self.id], |row| {
                 list::upload(self.key.clone(), row)
             })
             .optional()?
