@@ -34,17 +34,16 @@ mod service;
 mod sts;
 mod warmfront;
 
-use std::path::PathBuf;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use documents::Resource;
 use secrets::Secrets;
 use shapes::ShapeError;
-use shapes::cloudfront::{
-    CachePolicyConfig, DistributionConfig, OriginRequestPolicyConfig, ResponseHeadersPolicyConfig,
-};
-use store::Store;
+use shapes::cloudfront::DistributionConfig;
+use store::{Document, Store};
 
 pub use acm::upkeep::{CertificateUpkeep, Cnames, SystemCnames};
 pub use call::Origin;
@@ -70,29 +69,35 @@ pub struct ControlConfig {
     pub acme: Option<acme::Server>,
     /// Whether a certificate waits until the names that it is asked for are validated.
     pub validate_certificates: bool,
-    /// A directory with a directory of each bucket, which objects are files of: there the bundles
-    /// of trust stores are read. Without it there are no buckets.
-    pub buckets: Option<PathBuf>,
+    /// The buckets that this node keeps: there the bundles of trust stores are read. Without it
+    /// there are none.
+    pub buckets: Option<Arc<dyn Objects>>,
+}
+
+/// Objects in buckets.
+#[async_trait]
+pub trait Objects: fmt::Debug + Send + Sync {
+    /// Reads an object, or one version of it, if it is not longer than so many bytes; an error says
+    /// why not.
+    async fn read(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, String>;
 }
 
 /// Says whether edges could serve a distribution. Edges implement it; the API asks before it
 /// accepts a change, so that what is accepted can be served.
 pub trait SiteCheck: Send + Sync {
     /// Everything that keeps the distribution from being served, with where in the config it is.
+    /// `named` are the documents that it names, and those that they name.
     fn check(
         &self,
         distribution: &Resource<DistributionConfig>,
-        policies: &CustomPolicies,
+        named: &[Document],
     ) -> Vec<ShapeError>;
-}
-
-/// The policies, besides the managed ones, that a distribution names, by id.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
-pub struct CustomPolicies {
-    pub cache: Vec<(String, CachePolicyConfig)>,
-    pub origin_request: Vec<(String, OriginRequestPolicyConfig)>,
-    pub response_headers: Vec<(String, ResponseHeadersPolicyConfig)>,
 }
 
 /// What the node that this API runs on knows of what it serves.
@@ -174,6 +179,13 @@ impl Control {
             turn: tokio::sync::Mutex::default(),
             records: AtomicU64::new(0),
         }
+    }
+
+    /// The access key of that id, for what is served beside this API; an error says why nobody
+    /// knows at the moment.
+    pub async fn access_key(&self, id: &str) -> Result<Option<identity::AccessKey>, String> {
+        let found = identity::find(self, id).await;
+        found.map_err(|failure| failure.into_api_error().message)
     }
 
     /// `arn:aws:cloudfront::<account>:<resource>`.

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod limits;
 pub mod managed;
 mod node;
+pub mod private;
 mod resource;
 pub mod route53;
 pub mod tenant;

@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use control::{CustomPolicies, LocalNode, SiteCheck, TestAnswer, TestQuestion};
+use control::{LocalNode, SiteCheck, TestAnswer, TestQuestion};
 use dns::World;
 use dns::explain::{Question, explain};
 use dns::message::ClientSubnet;
-use documents::Resource;
+use documents::{Resource, keys};
 use edge::site::{Policies, compile};
 use serde_json::Value;
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
+use store::Document;
 
 use crate::api::{EdgeSlot, now_ms};
 
@@ -23,17 +24,17 @@ impl SiteCheck for Compiler {
     fn check(
         &self,
         distribution: &Resource<DistributionConfig>,
-        custom: &CustomPolicies,
+        named: &[Document],
     ) -> Vec<ShapeError> {
         let mut policies = Policies::managed();
-        for (id, config) in &custom.cache {
-            policies.insert_cache(id, config.clone());
-        }
-        for (id, config) in &custom.origin_request {
-            policies.insert_origin_request(id, config.clone());
-        }
-        for (id, config) in &custom.response_headers {
-            policies.insert_response_headers(id, config.clone());
+        for document in named {
+            let Some((collection, id)) = keys::parse(&document.key) else {
+                continue;
+            };
+            if let Err(error) = policies.put(collection, id, document) {
+                let (path, message) = (String::new(), error.to_string());
+                return vec![ShapeError { path, message }];
+            }
         }
         let domain = distribution.domain.as_deref().unwrap_or_default();
         let site = compile(&distribution.id, domain, &distribution.config, &policies);

@@ -228,10 +228,10 @@ async fn accept(
     let change = claims::transfer(call, change, &next.id, old, Some(&next.config)).await?;
     let found = Found::of(call, &next.config).await?;
     validate::references(&next.config, &found)?;
-    let policies = found.policies()?;
+    let named = found.with_what_they_name(call).await?;
     let problems = match validate::with_example_parameters(next) {
-        Some(example) => call.control.sites.check(&example, &policies),
-        None => call.control.sites.check(next, &policies),
+        Some(example) => call.control.sites.check(&example, &named),
+        None => call.control.sites.check(next, &named),
     };
     if !problems.is_empty() {
         return Err(Failure::invalid(&error::INVALID_ARGUMENT, &problems));

@@ -199,12 +199,13 @@ pub(super) async fn with_template(
         Failure::api(&error::INVALID_ARGUMENT, format!("{path}: {problem}."))
     })?;
     let change = viewer_certificate::of_tenant(call, change, old, &tenant.config, &config).await?;
-    let policies = Found::of(call, &config).await?.policies()?;
+    let found = Found::of(call, &config).await?;
+    let named = found.with_what_they_name(call).await?;
     let served = Resource {
         config,
         ..template.resource
     };
-    let problems = call.control.sites.check(&served, &policies);
+    let problems = call.control.sites.check(&served, &named);
     if !problems.is_empty() {
         return Err(Failure::invalid(&error::INVALID_ARGUMENT, &problems));
     }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::identity::{Caller, Policy};
 use control::{
-    ApiError, Control, ControlConfig, CustomPolicies, LocalNode, Origin, SiteCheck, TestAnswer,
-    TestQuestion,
+    ApiError, Control, ControlConfig, LocalNode, Origin, SiteCheck, TestAnswer, TestQuestion,
 };
 use documents::{Node, Resource, Role, encode, keys};
 use secrets::Secrets;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
 use store::sqlite::Sqlite;
-use store::{Store, Txn};
+use store::{Document, Store, Txn};
 
 /// An API and its store.
 pub struct World {
@@ -35,7 +34,7 @@ impl SiteCheck for Sites {
     fn check(
         &self,
         distribution: &Resource<DistributionConfig>,
-        _: &CustomPolicies,
+        _: &[Document],
     ) -> Vec<ShapeError> {
         let config = &distribution.config;
         let origins = config.origins.items.iter();

@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use certificates::Certificate as X509;
 use control::identity::{Caller, Policy};
-use control::{
-    CertificateUpkeep, Cnames, Control, ControlConfig, CustomPolicies, LocalNode, Origin, SiteCheck,
-};
+use control::{CertificateUpkeep, Cnames, Control, ControlConfig, LocalNode, Origin, SiteCheck};
 use documents::acm::{self as forms, Certificate};
 use documents::tls::{self, Material};
 use documents::{Resource, decode, route53};
@@ -20,7 +18,7 @@ use serde_json::{Value, json};
 use shapes::ShapeError;
 use shapes::cloudfront::DistributionConfig;
 use store::sqlite::Sqlite;
-use store::{Event, Range, Revision, Store};
+use store::{Document, Event, Range, Revision, Store};
 use tokio::task::JoinHandle;
 
 /// Longest wait for what must happen.
@@ -29,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Sites;
 
 impl SiteCheck for Sites {
-    fn check(&self, _: &Resource<DistributionConfig>, _: &CustomPolicies) -> Vec<ShapeError> {
+    fn check(&self, _: &Resource<DistributionConfig>, _: &[Document]) -> Vec<ShapeError> {
         Vec::new()
     }
 }

@@ -11,7 +11,7 @@ use shapes::ShapeError;
 use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch, Origin};
 use store::{Batch, Document, Event};
 
-use crate::site::{Policies, Private, Site, bucket_of, compile, compile_tenant};
+use crate::site::{Policies, Site, bucket_of, compile, compile_tenant};
 
 /// The documents that sites are made of, as far as compiling needs them.
 pub(crate) struct Sites {
@@ -183,7 +183,6 @@ impl Sites {
         dirty: &mut Dirty,
         plan: &mut Plan,
     ) -> Result<(), FormError> {
-        let (private, owned) = (&mut self.policies.private, id.to_owned());
         match collection {
             keys::DISTRIBUTION => {
                 let resource: Resource<DistributionConfig> = read(document)?;
@@ -228,32 +227,7 @@ impl Sites {
                 }
                 return Ok(());
             }
-            keys::CACHE_POLICY => self.policies.insert_cache(id, config(document)?),
-            keys::ORIGIN_REQUEST_POLICY => {
-                self.policies.insert_origin_request(id, config(document)?);
-            }
-            keys::RESPONSE_HEADERS_POLICY => {
-                self.policies.insert_response_headers(id, config(document)?);
-            }
-            keys::CONTINUOUS_DEPLOYMENT_POLICY => {
-                self.policies.insert_deployment(id, config(document)?);
-            }
-            keys::PUBLIC_KEY => drop(private.public_keys.insert(owned, config(document)?)),
-            keys::KEY_GROUP => drop(private.key_groups.insert(owned, config(document)?)),
-            keys::ORIGIN_ACCESS_CONTROL => {
-                private.access_controls.insert(owned, config(document)?);
-            }
-            keys::ORIGIN_ACCESS_IDENTITY => drop(private.access_identities.insert(owned)),
-            keys::FIELD_LEVEL_ENCRYPTION => {
-                private.encryptions.insert(owned, config(document)?);
-            }
-            keys::FIELD_LEVEL_ENCRYPTION_PROFILE => {
-                private.encryption_profiles.insert(owned, config(document)?);
-            }
-            keys::BUCKET => {
-                let bucket = documents::decode(&document.key, &document.value)?;
-                private.buckets.insert(owned, bucket);
-            }
+            _ if self.policies.put(collection, id, document)? => {}
             _ => return Ok(()),
         }
         dirty.policies.insert(id.to_owned());
@@ -288,15 +262,7 @@ impl Sites {
                 self.groups.remove(id);
                 dirty.tenants.extend(self.tenants_of_group(id));
             }
-            keys::CACHE_POLICY
-            | keys::ORIGIN_REQUEST_POLICY
-            | keys::RESPONSE_HEADERS_POLICY
-            | keys::CONTINUOUS_DEPLOYMENT_POLICY => {
-                self.policies.remove(id);
-                dirty.policies.insert(id.to_owned());
-            }
-            _ if Private::keeps(collection) => {
-                self.policies.private.remove(collection, id);
+            _ if self.policies.remove(collection, id) => {
                 dirty.policies.insert(id.to_owned());
             }
             _ => {}

@@ -16,8 +16,10 @@ use shapes::cloudfront::{
 use shapes::{ShapeError, Structure};
 
 use check::{validate_cache, validate_origin_request};
-use documents::managed;
+use documents::{FormError, keys, managed};
+use store::Document;
 
+use private::config;
 pub use private::{Private, bucket_of};
 
 /// Longest policy file: a list of all policies that an account may have is far shorter.
@@ -167,21 +169,40 @@ impl Policies {
         self.deployment.get(id)
     }
 
-    /// Adds a continuous deployment policy, in place of one with that id.
-    pub fn insert_deployment(
+    /// Takes up a document of the store; says whether it is of a kind that sites are compiled with.
+    pub fn put(
         &mut self,
-        id: impl Into<String>,
-        config: ContinuousDeploymentPolicyConfig,
-    ) {
-        self.deployment.insert(id.into(), config);
+        collection: &str,
+        id: &str,
+        document: &Document,
+    ) -> Result<bool, FormError> {
+        let owned = id.to_owned();
+        match collection {
+            keys::CACHE_POLICY => drop(self.cache.insert(owned, config(document)?)),
+            keys::ORIGIN_REQUEST_POLICY => {
+                self.origin_request.insert(owned, config(document)?);
+            }
+            keys::RESPONSE_HEADERS_POLICY => {
+                self.response_headers.insert(owned, config(document)?);
+            }
+            keys::CONTINUOUS_DEPLOYMENT_POLICY => {
+                self.deployment.insert(owned, config(document)?);
+            }
+            _ => return self.private.put(collection, id, document),
+        }
+        Ok(true)
     }
 
-    /// Forgets the policy of that id, of whatever kind.
-    pub fn remove(&mut self, id: &str) {
-        self.cache.remove(id);
-        self.origin_request.remove(id);
-        self.response_headers.remove(id);
-        self.deployment.remove(id);
+    /// Forgets a document; says whether it is of a kind that sites are compiled with.
+    pub fn remove(&mut self, collection: &str, id: &str) -> bool {
+        match collection {
+            keys::CACHE_POLICY => drop(self.cache.remove(id)),
+            keys::ORIGIN_REQUEST_POLICY => drop(self.origin_request.remove(id)),
+            keys::RESPONSE_HEADERS_POLICY => drop(self.response_headers.remove(id)),
+            keys::CONTINUOUS_DEPLOYMENT_POLICY => drop(self.deployment.remove(id)),
+            _ => return self.private.remove(collection, id),
+        }
+        true
     }
 
     /// Adds a cache policy, in place of one with that id.

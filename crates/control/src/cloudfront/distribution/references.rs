@@ -4,6 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use documents::keys::{
+    FIELD_LEVEL_ENCRYPTION, KEY_GROUP, ORIGIN_ACCESS_CONTROL, ORIGIN_ACCESS_IDENTITY,
+};
+use documents::private::named_by;
 use documents::{FormError, Resource, keys, managed};
 use serde::de::DeserializeOwned;
 use shapes::cloudfront::{self as cf, error};
@@ -11,19 +15,10 @@ use shapes::schema::ErrorShape;
 use store::{Document, Revision};
 
 use super::behavior;
-use crate::CustomPolicies;
 use crate::call::Call;
 use crate::change::Change;
 use crate::error::Failure;
 
-/// Collection of origin access controls.
-pub const ORIGIN_ACCESS_CONTROL: &str = "origin-access-control";
-/// Collection of origin access identities.
-pub const ORIGIN_ACCESS_IDENTITY: &str = "origin-access-identity";
-/// Collection of key groups.
-pub const KEY_GROUP: &str = "key-group";
-/// Collection of field-level encryption configs.
-pub const FIELD_LEVEL_ENCRYPTION: &str = "field-level-encryption";
 /// Collection of functions as they are published.
 pub const FUNCTION: &str = "function-live";
 /// Collection of real-time log configs.
@@ -279,27 +274,25 @@ impl Found {
             .transpose()
     }
 
-    /// The policies among them.
-    pub fn policies(&self) -> Result<CustomPolicies, FormError> {
-        Ok(CustomPolicies {
-            cache: self.all(keys::CACHE_POLICY)?,
-            origin_request: self.all(keys::ORIGIN_REQUEST_POLICY)?,
-            response_headers: self.all(keys::RESPONSE_HEADERS_POLICY)?,
-        })
-    }
-
-    fn all<C: DeserializeOwned>(&self, collection: &str) -> Result<Vec<(String, C)>, FormError> {
-        let prefix = keys::collection(collection);
-        let of_collection = self
-            .documents
-            .iter()
-            .filter(|(key, _)| key.starts_with(&prefix));
-        of_collection
-            .map(|(key, document)| {
-                let resource = Resource::decode(key, &document.value)?;
-                Ok((resource.id, resource.config))
-            })
-            .collect()
+    /// They, and what they name.
+    pub async fn with_what_they_name(&self, call: &Call<'_>) -> Result<Vec<Document>, Failure> {
+        let mut all = self.documents.clone();
+        let mut next: Vec<Document> = all.values().cloned().collect();
+        while !next.is_empty() {
+            let mut wanted = BTreeSet::new();
+            for document in &next {
+                wanted.extend(named_by(&document.key, &document.value)?);
+            }
+            wanted.retain(|key| !all.contains_key(key));
+            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            next.clear();
+            for keys in wanted.chunks(store::limits::GET_KEYS_MAX) {
+                next.extend(call.store().get_many(keys).await?.into_iter().flatten());
+            }
+            let found = next.iter();
+            all.extend(found.map(|document| (document.key.clone(), document.clone())));
+        }
+        Ok(all.into_values().collect())
     }
 }
 

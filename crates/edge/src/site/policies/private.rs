@@ -4,11 +4,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use documents::bucket::Bucket;
-use documents::keys;
+use documents::private::profiles_of;
+use documents::{FormError, Resource, keys};
+use serde::de::DeserializeOwned;
 use shapes::cloudfront::{
     FieldLevelEncryptionConfig, FieldLevelEncryptionProfileConfig, KeyGroupConfig,
     OriginAccessControlConfig, PublicKeyConfig,
 };
+use store::Document;
 
 /// The documents, by kind and id.
 #[derive(Clone, Debug, Default)]
@@ -30,22 +33,38 @@ pub struct Private {
 }
 
 impl Private {
-    /// Whether documents of a collection are kept here.
-    pub fn keeps(collection: &str) -> bool {
-        matches!(
-            collection,
-            keys::PUBLIC_KEY
-                | keys::KEY_GROUP
-                | keys::ORIGIN_ACCESS_CONTROL
-                | keys::ORIGIN_ACCESS_IDENTITY
-                | keys::FIELD_LEVEL_ENCRYPTION
-                | keys::FIELD_LEVEL_ENCRYPTION_PROFILE
-                | keys::BUCKET
-        )
+    /// Takes up a document of the store; says whether it is of a kind that is kept here.
+    pub(super) fn put(
+        &mut self,
+        collection: &str,
+        id: &str,
+        document: &Document,
+    ) -> Result<bool, FormError> {
+        let owned = id.to_owned();
+        match collection {
+            keys::PUBLIC_KEY => drop(self.public_keys.insert(owned, config(document)?)),
+            keys::KEY_GROUP => drop(self.key_groups.insert(owned, config(document)?)),
+            keys::ORIGIN_ACCESS_CONTROL => {
+                self.access_controls.insert(owned, config(document)?);
+            }
+            keys::ORIGIN_ACCESS_IDENTITY => drop(self.access_identities.insert(owned)),
+            keys::FIELD_LEVEL_ENCRYPTION => {
+                self.encryptions.insert(owned, config(document)?);
+            }
+            keys::FIELD_LEVEL_ENCRYPTION_PROFILE => {
+                self.encryption_profiles.insert(owned, config(document)?);
+            }
+            keys::BUCKET => {
+                let bucket = documents::decode(&document.key, &document.value)?;
+                self.buckets.insert(owned, bucket);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
-    /// Forgets a document.
-    pub fn remove(&mut self, collection: &str, id: &str) {
+    /// Forgets a document; says whether it is of a kind that is kept here.
+    pub(super) fn remove(&mut self, collection: &str, id: &str) -> bool {
         match collection {
             keys::PUBLIC_KEY => drop(self.public_keys.remove(id)),
             keys::KEY_GROUP => drop(self.key_groups.remove(id)),
@@ -54,8 +73,9 @@ impl Private {
             keys::FIELD_LEVEL_ENCRYPTION => drop(self.encryptions.remove(id)),
             keys::FIELD_LEVEL_ENCRYPTION_PROFILE => drop(self.encryption_profiles.remove(id)),
             keys::BUCKET => drop(self.buckets.remove(id)),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// Adds to ids that changed those of what is made of them, up to what distributions name.
@@ -80,20 +100,9 @@ impl Private {
     }
 }
 
-/// Ids of the profiles that a config names.
-fn profiles_of(config: &FieldLevelEncryptionConfig) -> impl Iterator<Item = &str> {
-    let by_arg = config.query_arg_profile_config.as_ref();
-    let by_arg = by_arg.and_then(|config| config.query_arg_profiles.as_ref());
-    let by_arg = by_arg.map_or(&[][..], |profiles| profiles.items());
-    let by_type = config.content_type_profile_config.as_ref();
-    let by_type = by_type.and_then(|config| config.content_type_profiles.as_ref());
-    let by_type = by_type.map_or(&[][..], |profiles| profiles.items());
-    let by_arg = by_arg.iter().map(|profile| profile.profile_id.as_str());
-    by_arg.chain(
-        by_type
-            .iter()
-            .filter_map(|profile| profile.profile_id.as_deref()),
-    )
+pub(super) fn config<C: DeserializeOwned>(document: &Document) -> Result<C, FormError> {
+    let resource: Resource<C> = Resource::decode(&document.key, &document.value)?;
+    Ok(resource.config)
 }
 
 /// The bucket that an origin's domain name means by S3's naming: `site.s3.eu-west-1.…`,
