@@ -3,8 +3,7 @@
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -26,15 +25,12 @@ use crate::arguments::GeoFetchArguments;
 use crate::client::Variable;
 use crate::limits;
 
+/// Where npm's own packages are.
+const REGISTRY: &str = "https://registry.npmjs.org";
+
 /// Why a package could not be fetched.
 #[derive(Debug, Error)]
 pub enum RegistryError {
-    /// Nobody says where packages are.
-    #[error(
-        "no registry of packages is known: npm is not there to name one; name it by --registry, or \
-         by npm_config_registry in the environment"
-    )]
-    Unknown,
     /// It is no place that would be asked.
     #[error("{0:?} is no address of a registry: it must be https://HOST, perhaps with a path")]
     Address(String),
@@ -70,7 +66,7 @@ pub enum RegistryError {
 
 /// Fetches the newest version of the package that was asked for.
 pub fn fetch(asked: &GeoFetchArguments, variable: Variable<'_>) -> Result<Fetched, RegistryError> {
-    let registry = registry_of(asked, variable)?;
+    let registry = registry_of(asked, variable);
     let document = document_url(&registry, &asked.package)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -87,28 +83,13 @@ pub fn fetch(asked: &GeoFetchArguments, variable: Variable<'_>) -> Result<Fetche
     })
 }
 
-/// Where packages are: as said, as the environment has it for npm, or as npm itself knows.
-fn registry_of(asked: &GeoFetchArguments, variable: Variable<'_>) -> Result<String, RegistryError> {
+/// Where packages are: as said, or as the environment has it for npm, or npm's own.
+fn registry_of(asked: &GeoFetchArguments, variable: Variable<'_>) -> String {
     let given = asked.registry.clone();
     let given = given.or_else(|| variable("npm_config_registry"));
     let given = given.or_else(|| variable("NPM_CONFIG_REGISTRY"));
-    let known = given.or_else(registry_of_npm);
-    known
-        .filter(|url| !url.is_empty())
-        .ok_or(RegistryError::Unknown)
-}
-
-fn registry_of_npm() -> Option<String> {
-    let mut npm = Command::new("npm");
-    npm.args(["config", "get", "registry"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let (sender, answer) = mpsc::sync_channel(1);
-    // If it does not end in time, this program does not wait for it.
-    std::thread::spawn(move || sender.send(npm.output()));
-    let answer = answer.recv_timeout(limits::GEO_NPM_TIMEOUT).ok()?.ok()?;
-    let text = String::from_utf8(answer.stdout).ok()?;
-    answer.status.success().then(|| text.trim().to_owned())
+    let given = given.filter(|url| !url.is_empty());
+    given.unwrap_or_else(|| REGISTRY.to_owned())
 }
 
 /// Where the registry speaks of a package.
