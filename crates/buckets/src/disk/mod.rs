@@ -2,7 +2,7 @@
 //!
 //! | in the directory | is |
 //! |---|---|
-//! | `index.db` | buckets, versions of objects, uploads ([`schema`]) |
+//! | `index.db` | buckets, versions of objects, uploads (`schema`) |
 //! | `blobs/ab/ab…` | bytes of an object or of a part, named by 32 hex digits |
 //! | `tmp/…` | bytes that are coming in |
 //! | `lock` | is locked by the process that has the directory |
@@ -13,8 +13,8 @@
 //! leaves the old object or the new one, and at most files that nobody names, which are swept when
 //! the directory is opened.
 //!
-//! Read [`Disk`] first; its methods are beside what they do: [`buckets`], [`objects`], [`list`],
-//! [`uploads`].
+//! Read [`Disk`] first; its methods are beside what they do: in `buckets`, `objects`, `list` and
+//! `uploads`.
 
 mod buckets;
 mod checksum;
@@ -63,7 +63,11 @@ impl Disk {
     /// Opens the directory, or makes it, readable for its owner alone; sweeps what a crash and
     /// forgotten uploads have left. Blocks.
     pub fn open(dir: &Path, now_ms: i64) -> Result<Disk, OpenError> {
+        let is_new = !dir.exists();
         schema::make_dir(dir)?;
+        if is_new {
+            files::sync_parent(dir).map_err(|source| schema::io_error(dir, source))?;
+        }
         let lock = schema::Lock::take(dir)?;
         let path = dir.join("index.db");
         schema::make_file(&path)?;

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `buckets` | a bucket, and the sums of what it holds |
 //! | `configurations` | one configuration of a bucket |
-//! | `versions` | a version of an object, or a delete marker (`content` NULL); the highest `sequence` of a key is its newest version, which `is_live` if it is no marker |
+//! | `versions` | a version of an object, or a delete marker (`content` NULL) |
 //! | `contents` | the bytes of an object; `uses` versions have them |
 //! | `pieces` | a file of a content, in order; `blob` NULL if it has no bytes |
 //! | `uploads`, `parts` | an open upload and its parts, each with its file |
 //! | `meta` | a number by name: `sequence`, the last that was given away |
 //!
+//! The version of a key with the highest `sequence` is its newest; it `is_live` if it is no marker.
 //! Keys are blobs: SQLite orders them by their bytes, as S3 does.
 
 use std::{

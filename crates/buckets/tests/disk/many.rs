@@ -1,11 +1,11 @@
 //! Many at once.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use buckets::disk::{DeleteTarget, Disk, DiskError};
+use buckets::disk::DiskError;
 use tokio::task::JoinSet;
 
-use crate::world::{BUCKET, World, block_on, get, request, with_bucket, written};
+use crate::world::{BUCKET, get, request, with_bucket, written};
 
 #[test]
 fn of_many_puts_to_one_key_one_is_there_whole() {
@@ -114,69 +114,4 @@ fn readers_of_a_key_that_is_replaced_all_the_time_never_miss_it() {
             task.unwrap();
         }
     });
-}
-
-#[test]
-#[ignore = "counts time; to be asked for with --run-ignored=all --no-capture"]
-fn how_long_a_thousand_small_objects_take() {
-    for at_once in [1, 10, 50] {
-        block_on(async {
-            let world = World::new().await;
-            let started = Instant::now();
-            let mut tasks = JoinSet::new();
-            for task in 0..at_once {
-                let disk = world.disk.clone();
-                tasks.spawn(async move {
-                    for number in 0..1_000 / at_once {
-                        put_small(&disk, &format!("{task}/{number}")).await;
-                    }
-                });
-            }
-            tasks.join_all().await;
-            println!(
-                "1,000 puts of 4 KiB, {at_once} at once: {:?}",
-                started.elapsed()
-            );
-            let started = Instant::now();
-            for number in 0..1_000 / at_once {
-                get(&world.disk, BUCKET, &format!("0/{number}"), None)
-                    .await
-                    .unwrap();
-            }
-            let count = 1_000 / at_once;
-            println!("{count} gets of 4 KiB: {:?}", started.elapsed());
-            let started = Instant::now();
-            let target = |number| DeleteTarget {
-                key: format!("0/{number}"),
-                ..DeleteTarget::default()
-            };
-            let targets = (0..count).map(target).collect();
-            world.disk.delete_many(BUCKET, targets, 1).await.unwrap();
-            println!("{count} deleted together: {:?}", started.elapsed());
-        });
-    }
-    block_on(async {
-        let world = World::new().await;
-        let started = Instant::now();
-        let chunk = bytes::Bytes::from(vec![7; 1 << 20]);
-        let mut staged = world.disk.stage(buckets::disk::Algorithm::Crc64Nvme);
-        for _ in 0..1_024 {
-            staged.write(chunk.clone()).await.unwrap();
-        }
-        let written = staged.finish().await.unwrap();
-        world.disk.put(request("big"), written, 1).await.unwrap();
-        println!("1 GiB put: {:?}", started.elapsed());
-        let started = Instant::now();
-        let (info, body) = world.disk.open_object(BUCKET, "big", None).await.unwrap();
-        let mut chunks = body.read(0..info.size_bytes);
-        while let Some(chunk) = chunks.next().await {
-            chunk.unwrap();
-        }
-        println!("1 GiB read: {:?}", started.elapsed());
-    });
-}
-
-async fn put_small(disk: &Disk, key: &str) {
-    let written = written(disk, vec![1; 4_096]).await;
-    disk.put(request(key), written, 1).await.unwrap();
 }

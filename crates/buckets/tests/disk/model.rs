@@ -411,7 +411,7 @@ impl Game {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 24,
+        cases: 12,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -456,3 +456,41 @@ fn a_disk_that_takes_no_files_is_an_error_and_what_was_there_stays() {
         assert_eq!(world.get("a").await.unwrap(), b"2");
     });
 }
+
+#[test]
+fn a_change_that_fails_midway_is_undone_and_those_that_came_with_it_are_made() {
+    with_bucket(async |world| {
+        world.put("a", "1").await;
+        world.put("b", "2").await;
+        let sql = rusqlite::Connection::open(world.dir.path().join("index.db")).unwrap();
+        // What replaces "a" finds out late that something is missing.
+        let query = "DELETE FROM contents WHERE id IN
+            (SELECT content FROM versions WHERE key = x'61')";
+        assert_eq!(sql.execute(query, []).unwrap(), 1);
+        let before = (world.versions().await, world.disk.usage().await);
+        for _ in 0..8 {
+            let put = |key| world.put_if(key, "3", Condition::None);
+            let (a, b, c) = tokio::join!(put("a"), put("b"), put("c"));
+            assert!(matches!(a, Err(DiskError::Damaged(_))));
+            assert!(b.is_ok() && c.is_ok());
+        }
+        let after = world.versions().await;
+        assert_eq!(after.versions[0], before.0.versions[0]);
+        assert_eq!(after.versions.len(), 3);
+        assert_eq!(world.get("a").await.unwrap(), b"1");
+        let usage = world.disk.usage().await.unwrap();
+        assert_eq!((usage[0].1.objects, usage[0].1.bytes), (3, 3));
+        assert_eq!(before.1.unwrap()[0].1.objects, 2);
+        world.delete("none", None).await;
+        assert_eq!(world.files(), (3, 0));
+    });
+}
+
+#[test]
+fn a_directory_in_a_directory_that_is_not_there_is_made() {
+    with_bucket(async |world| {
+        let dir = world.dir.path().join("some/where");
+        drop(buckets::disk::Disk::open(&dir, 0).unwrap());
+        assert!(dir.join("index.db").exists());
+    });
+}
