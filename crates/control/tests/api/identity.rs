@@ -70,6 +70,74 @@ async fn the_last_key_that_can_make_keys_stays() {
 }
 
 #[tokio::test]
+async fn a_key_may_what_its_conditions_let_it() {
+    let world = World::new();
+    let root = world.root().await;
+    let lists = |condition: Value| {
+        json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "cloudfront:ListDistributions", "Resource": "*",
+            "Condition": condition,
+        }})
+    };
+    let list = Ask::cloudfront("ListDistributions", json!({}));
+    // Calls come from 192.0.2.7.
+    for (user, condition, status) in [
+        (
+            "here",
+            json!({ "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } }),
+            200,
+        ),
+        (
+            "there",
+            json!({ "IpAddress": { "aws:SourceIp": "198.51.100.0/24" } }),
+            403,
+        ),
+        (
+            "alice",
+            json!({ "StringEquals": { "aws:username": "alice" } }),
+            200,
+        ),
+        (
+            "bob",
+            json!({ "StringEquals": { "aws:username": "alice" } }),
+            403,
+        ),
+        (
+            "past",
+            json!({ "DateLessThan": { "aws:CurrentTime": "2020-01-01T00:00:00Z" } }),
+            403,
+        ),
+        (
+            "region",
+            json!({ "StringEquals": { "aws:RequestedRegion": "us-east-1" } }),
+            200,
+        ),
+        (
+            "secure",
+            json!({ "Bool": { "aws:SecureTransport": "true" } }),
+            403,
+        ),
+    ] {
+        let key = world.key(&root, user, lists(condition)).await;
+        assert_eq!(world.ask(&list, &key).await.status, status, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_can_make_keys_at_times_does_not_replace_the_last_that_can_always() {
+    let world = World::new();
+    let root = world.root().await;
+    let here = json!({ "Statement": {
+        "Effect": "Allow", "Action": "*", "Resource": "*",
+        "Condition": { "IpAddress": { "aws:SourceIp": "192.0.2.7" } },
+    }});
+    let other = world.key(&root, "other", here).await;
+    let delete = warmfront("DeleteAccessKey", json!({ "AccessKeyId": root.id }));
+    let told = world.ask(&delete, &other).await;
+    assert_eq!(told.error(), (409, "DeleteConflict".to_owned()));
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_made_are_not() {
     let world = World::new();
     let root = world.root().await;
