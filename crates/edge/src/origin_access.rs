@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use message::{Fields, RequestHead};
+use message::{Fields, Method, RequestHead};
 use origin::{BodyError, BodySource, FetchError, NotSigned, OriginRequest, RequestBody};
 use sigv4::{Algorithm, Dialect, Signer};
 
@@ -302,7 +302,7 @@ pub(crate) fn describe(
         return;
     };
     *target = spelling::respell(target, access.service);
-    let has_body = !matches!(viewer.method, message::Method::Get | message::Method::Head);
+    let has_body = matches!(viewer.method, Method::Put | Method::Post | Method::Patch);
     let payload = match has_body {
         true => declared(viewer).filter(|hash| is_sha256(hash)),
         false => Some(EMPTY_SHA256),

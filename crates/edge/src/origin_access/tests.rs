@@ -1,4 +1,4 @@
-use message::{Method, Version};
+use message::Version;
 use origin::{Protocol, Scheme};
 use sigv4::{Terms, Verifier};
 
