@@ -17,6 +17,27 @@ do with it yet. *501*: answered by `NotImplemented`, which names the operation.
 
 Besides the services below there are STS `GetCallerIdentity`, of IAM what clients ask at their start
 (`GetUser`, `ListRoles`, `ListAccountAliases`), and CloudTrail `LookupEvents` over the audit record.
+
+## S3, 2006-03-01
+
+Nodes with the role control keep buckets; `docs/buckets.md` tells how they are used and what is
+different.
+
+| Operations | State | Note |
+|---|---|---|
+| ListBuckets, CreateBucket, HeadBucket, GetBucketLocation, DeleteBucket | served |  |
+| GetObject, HeadObject, GetObjectAttributes, PutObject, POST Object (forms), CopyObject | served | one range at a time |
+| DeleteObject, DeleteObjects | served |  |
+| ListObjects, ListObjectsV2, ListObjectVersions | served |  |
+| CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts, ListMultipartUploads | served |  |
+| Get-, Put- and DeleteObjectTagging, -BucketTagging | served |  |
+| Get-, Put- and DeleteBucketPolicy, GetBucketPolicyStatus | served | evaluated for every request |
+| Get-, Put- and DeletePublicAccessBlock | served |  |
+| Get-, Put- and DeleteBucketCors, -BucketWebsite | served | preflights are answered; hosts `<bucket>.s3-website…` |
+| Get- and PutBucketVersioning | served | without MfaDelete |
+| Get-, Put- and DeleteBucketOwnershipControls, Get- and PutBucketAcl, Get- and PutObjectAcl | served | the bucket's owner owns everything; other ACLs are refused |
+| GetBucketEncryption, -LifecycleConfiguration, -Replication, -Logging, -Notification, -RequestPayment, -AccelerateConfiguration, GetObjectLockConfiguration, and lists of analytics, inventory, metrics and tiering | served | as not configured |
+| all others | 501 |  |
 ";
 
 /// The implementation of an operation, if there is one.

@@ -1,7 +1,7 @@
 //! Trust stores (spec §14.5): who may sign the certificates of viewers.
 //!
-//! The certificates come from a bucket, which here is a directory ([`bundle`]). They are read once,
-//! when a trust store is made or updated, and what edges need of them is put beside it
+//! The certificates come from an object in a bucket ([`bundle`]). They are read once, when a trust
+//! store is made or updated, and what edges need of them is put beside it
 //! ([`documents::tls::TrustBundle`]) in the same transaction.
 
 mod bundle;

@@ -11,7 +11,7 @@ use crate::error::{ApiError, Failure};
 use crate::{Control, ids, limits};
 
 /// The name that the first key is made for.
-pub(crate) const ROOT: &str = "root";
+pub const ROOT: &str = "root";
 
 const CFN_TYPE: &str = "AWS::IAM::AccessKey";
 

@@ -9,8 +9,8 @@ use crate::call::Origin;
 use crate::error::ApiError;
 
 pub use ::iam::Policy;
-pub use keys::{AccessKey, has_root_key, install_root_key, new_root_key};
-pub(crate) use keys::{ROOT, create, delete, find, list};
+pub use keys::{AccessKey, ROOT, has_root_key, install_root_key, new_root_key};
+pub(crate) use keys::{create, delete, find, list};
 pub(crate) use resources::needs;
 
 /// Who calls.

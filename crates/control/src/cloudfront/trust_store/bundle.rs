@@ -1,9 +1,4 @@
-//! Bundles of certificates in buckets. A bucket is a directory below the one that the
-//! configuration names, and its objects are the files there.
-
-use std::fs::File;
-use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+//! Bundles of certificates in buckets.
 
 use certificates::chain;
 use shapes::cloudfront as cf;
@@ -29,21 +24,12 @@ pub async fn read(
     let Some(at) = &source.ca_certificates_bundle_s3_location else {
         return Err(refused("CaCertificatesBundleS3Location is required"));
     };
-    if at
-        .version
-        .as_ref()
-        .is_some_and(|version| !version.is_empty())
-    {
-        return Err(refused("Version: buckets have no versions here"));
-    }
-    let Some(buckets) = call.control.config.buckets.clone() else {
+    let Some(buckets) = &call.control.config.buckets else {
         return Err(refused("there are no buckets here"));
     };
-    let (bucket, key) = (at.bucket.clone(), at.key.clone());
-    let reading = tokio::task::spawn_blocking(move || object(&buckets, &bucket, &key));
-    let text = reading
-        .await
-        .unwrap_or_else(|_| Err("the process ends".to_owned()));
+    let version = at.version.as_deref().filter(|version| !version.is_empty());
+    let most = limits::BUNDLE_BYTES_MAX;
+    let text = buckets.read(&at.bucket, &at.key, version, most).await;
     let bundle = text.and_then(|text| of(&text));
     bundle.map_err(|problem| refused(format!("{}/{}: {problem}", at.bucket, at.key)))
 }
@@ -71,75 +57,9 @@ fn of(text: &[u8]) -> Result<Bundle, String> {
     })
 }
 
-/// What lies in a bucket under a key. Nothing outside the bucket's directory is read, whatever
-/// keys and links say.
-fn object(buckets: &Path, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-    let is_bucket = (3..=63).contains(&bucket.len())
-        && bucket
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
-        && bucket
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric());
-    let path = PathBuf::from(key);
-    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-    let is_key = !key.is_empty() && !key.contains('\0') && path.components().all(is_plain);
-    if !is_bucket || !is_key {
-        return Err("it is no name of a bucket and of an object in it".to_owned());
-    }
-    let missing = |error: std::io::Error| format!("it cannot be read: {error}");
-    let bucket = buckets.join(bucket).canonicalize().map_err(missing)?;
-    let path = bucket.join(path).canonicalize().map_err(missing)?;
-    if !path.starts_with(&bucket) || !path.is_file() {
-        return Err("it is no file in the bucket".to_owned());
-    }
-    let file = File::open(path).map_err(missing)?;
-    let most = limits::BUNDLE_BYTES_MAX;
-    let mut text = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut text)
-        .map_err(missing)?;
-    match text.len() as u64 <= most {
-        true => Ok(text),
-        false => Err(format!("it has more than {most} bytes")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
-
-    #[test]
-    fn only_what_lies_in_the_bucket_is_read() {
-        let root = tempfile::tempdir().unwrap();
-        let bucket = root.path().join("certs");
-        std::fs::create_dir_all(bucket.join("ca")).unwrap();
-        std::fs::create_dir(root.path().join("other")).unwrap();
-        std::fs::write(bucket.join("ca/root.pem"), "text").unwrap();
-        std::fs::write(root.path().join("other/secret"), "secret").unwrap();
-        symlink(root.path().join("other/secret"), bucket.join("link")).unwrap();
-        symlink("ca/root.pem", bucket.join("inner")).unwrap();
-        let read = |bucket: &str, key: &str| object(root.path(), bucket, key);
-        assert_eq!(read("certs", "ca/root.pem").unwrap(), b"text");
-        assert_eq!(read("certs", "inner").unwrap(), b"text");
-        for (bucket, key) in [
-            ("certs", "../other/secret"),
-            ("certs", "ca/../../other/secret"),
-            ("certs", "/etc/hostname"),
-            ("certs", "link"),
-            ("certs", "ca"),
-            ("certs", ""),
-            ("certs", "none.pem"),
-            ("..", "other/secret"),
-            (".", "other/secret"),
-            ("none", "ca/root.pem"),
-        ] {
-            assert!(read(bucket, key).is_err(), "{bucket} {key}");
-        }
-    }
 
     #[test]
     fn a_bundle_holds_certificates_of_authorities_alone() {
