@@ -435,9 +435,9 @@ impl S3 for Adapter {
         request: S3Request<GetBucketOwnershipControlsInput>,
     ) -> Answer<GetBucketOwnershipControlsOutput> {
         if !self.has_ownership(&request.input.bucket)? {
-            return Err(s3_error!(
-                OwnershipControlsNotFoundError,
-                "The bucket ownership controls were not found"
+            return Err(not_found(
+                "OwnershipControlsNotFoundError",
+                "The bucket ownership controls were not found",
             ));
         }
         let enforced = ObjectOwnership::BUCKET_OWNER_ENFORCED;
@@ -523,9 +523,9 @@ impl S3 for Adapter {
         &self,
         _: S3Request<GetBucketEncryptionInput>,
     ) -> Answer<GetBucketEncryptionOutput> {
-        Err(s3_error!(
-            ServerSideEncryptionConfigurationNotFoundError,
-            "The server side encryption configuration was not found"
+        Err(not_found(
+            "ServerSideEncryptionConfigurationNotFoundError",
+            "The server side encryption configuration was not found",
         ))
     }
 
@@ -549,9 +549,9 @@ impl S3 for Adapter {
         &self,
         _: S3Request<GetBucketLifecycleConfigurationInput>,
     ) -> Answer<GetBucketLifecycleConfigurationOutput> {
-        Err(s3_error!(
-            NoSuchLifecycleConfiguration,
-            "The lifecycle configuration does not exist"
+        Err(not_found(
+            "NoSuchLifecycleConfiguration",
+            "The lifecycle configuration does not exist",
         ))
     }
 
@@ -573,9 +573,9 @@ impl S3 for Adapter {
         &self,
         _: S3Request<GetBucketReplicationInput>,
     ) -> Answer<GetBucketReplicationOutput> {
-        Err(s3_error!(
-            ReplicationConfigurationNotFoundError,
-            "The replication configuration was not found"
+        Err(not_found(
+            "ReplicationConfigurationNotFoundError",
+            "The replication configuration was not found",
         ))
     }
 
@@ -590,9 +590,9 @@ impl S3 for Adapter {
         &self,
         _: S3Request<GetObjectLockConfigurationInput>,
     ) -> Answer<GetObjectLockConfigurationOutput> {
-        Err(s3_error!(
-            ObjectLockConfigurationNotFoundError,
-            "Object Lock configuration does not exist for this bucket"
+        Err(not_found(
+            "ObjectLockConfigurationNotFoundError",
+            "Object Lock configuration does not exist for this bucket",
         ))
     }
 
@@ -725,8 +725,15 @@ impl S3 for Adapter {
 }
 
 fn no_such_configuration() -> S3Error {
-    let message = "The specified configuration does not exist.";
-    custom("NoSuchConfiguration", StatusCode::NOT_FOUND, message)
+    not_found(
+        "NoSuchConfiguration",
+        "The specified configuration does not exist.",
+    )
+}
+
+/// What is not configured. s3s knows some of these codes by another status.
+fn not_found(code: &'static str, message: &'static str) -> S3Error {
+    custom(code, StatusCode::NOT_FOUND, message)
 }
 
 impl Adapter {

@@ -204,15 +204,15 @@ async fn who_expects_another_owner_has_another_bucket_in_mind() {
 async fn hosts_that_are_a_buckets_own_lead_to_it() {
     let world = World::with_site().await;
     for host in ["site.s3.us-east-1.amazonaws.com", "site.localhost:4566"] {
-        let told = world.send(&Ask {
+        let ask = Ask {
             by: By::Root,
             method: "GET",
             host,
             target: "/index.html",
             headers: &[],
             body: b"",
-        });
-        let told = told.await;
+        };
+        let told = world.send(&ask).await;
         assert_eq!(
             (told.status, &*told.body),
             (200, &b"<h1>hi</h1>"[..]),

@@ -176,7 +176,8 @@ impl World {
             ("index.html", "<h1>hi</h1>"),
             ("docs/a%20b.txt", "0123456789"),
         ] {
-            let put = world.ask(By::Root, "PUT", &format!("/site/{key}"), body.as_bytes());
+            let target = format!("/site/{key}");
+            let put = world.ask(By::Root, "PUT", &target, body.as_bytes());
             assert_eq!(put.await.status, 200);
         }
         world
