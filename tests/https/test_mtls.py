@@ -20,14 +20,12 @@ HEADERS = ("Serial-Number", "Issuer", "Subject", "Present", "Sha256", "Validity"
 class Mtls(HttpsCase):
     @classmethod
     def set_up(cls):
-        buckets = cls.directory("buckets")
-        cls.FLAGS = ("--buckets", buckets)
         cls.viewers = Authority("Viewers' root")
         cls.issuer = Authority("Viewers' issuer", above=cls.viewers)
-        cls.bundle = buckets / BUCKET / KEY
-        cls.bundle.parent.mkdir(parents=True)
-        cls.bundle.write_text(cls.viewers.pem)
         super().set_up()
+        cls.buckets = cls.server.client("s3")
+        cls.buckets.create_bucket(Bucket=BUCKET)
+        cls.put_bundle(cls.viewers.pem)
         case = cls()
         cls.store = case.trust_store()
         cls.policy = case.policy()
@@ -36,6 +34,10 @@ class Mtls(HttpsCase):
         cls.expired = cls.issuer.leaf(
             subject="expired", usage="client", begins=-datetime.timedelta(days=10),
             life=datetime.timedelta(days=5))
+
+    @classmethod
+    def put_bundle(cls, pem):
+        cls.buckets.put_object(Bucket=BUCKET, Key=KEY, Body=pem.encode())
 
     def trust_store(self):
         made = self.cloudfront.create_trust_store(
@@ -186,9 +188,8 @@ class Mtls(HttpsCase):
         late = extra.leaf(subject="late", usage="client")
         host = self.mtls_site("required")
         self.assert_no_handshake(host, late)
-        old = self.bundle.read_text()
-        self.bundle.write_text(old + extra.pem)
-        self.addCleanup(self.bundle.write_text, old)
+        self.put_bundle(self.viewers.pem + extra.pem)
+        self.addCleanup(self.put_bundle, self.viewers.pem)
         etag = self.cloudfront.get_trust_store(Identifier=self.store)["ETag"]
         self.cloudfront.update_trust_store(
             Id=self.store, IfMatch=etag, CaCertificatesBundleSource={
