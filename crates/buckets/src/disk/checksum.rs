@@ -137,7 +137,7 @@ impl Crc {
 
 /// A checksum of bytes as they come.
 pub(super) enum Running {
-    Crc(CrcDigest),
+    Crc(Box<CrcDigest>),
     Sha(digest::Context),
 }
 
@@ -149,10 +149,10 @@ pub(super) struct CrcDigest {
 impl Running {
     pub fn new(algorithm: Algorithm) -> Running {
         match (algorithm.crc(), algorithm) {
-            (Some(crc), _) => Running::Crc(CrcDigest {
+            (Some(crc), _) => Running::Crc(Box::new(CrcDigest {
                 digest: crc_fast::Digest::new(crc.algorithm),
                 crc,
-            }),
+            })),
             (None, Algorithm::Sha1) => {
                 Running::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
             }

@@ -1,7 +1,5 @@
 //! Many at once.
 
-use std::sync::Arc;
-
 use buckets::disk::DiskError;
 use tokio::task::JoinSet;
 
@@ -43,7 +41,6 @@ fn assert_is_whole(bytes: &[u8]) {
 #[test]
 fn of_many_puts_that_want_the_key_absent_one_succeeds() {
     with_bucket(async |world| {
-        let world = Arc::new(world);
         let mut tasks = JoinSet::new();
         for number in 0..16u8 {
             let disk = world.disk.clone();
