@@ -570,6 +570,34 @@ fn a_behavior_whose_keys_are_not_there_is_not_compiled() {
 }
 
 #[test]
+fn keys_profiles_and_configs_come_from_files_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = policies(true).private;
+    let write = |name: &str, kind: &str, id: &str, config: serde_json::Result<Value>| {
+        let mut document = json!({ "ETag": "E1", kind: { "Id": id } });
+        document[kind][format!("{kind}Config")] = config.unwrap();
+        std::fs::write(directory.path().join(name), document.to_string()).unwrap();
+    };
+    let key = serde_json::to_value(&whole.public_keys["K1"]);
+    write("k.json", "PublicKey", "K1", key);
+    let profile = serde_json::to_value(&whole.encryption_profiles["P1"]);
+    write("p.json", "FieldLevelEncryptionProfile", "P1", profile);
+    let config = serde_json::to_value(&whole.encryptions["C1"]);
+    write("c.json", "FieldLevelEncryption", "C1", config);
+    let mut policies = Policies::managed();
+    policies.load_dir(directory.path()).unwrap();
+    let config = encrypting("127.0.0.1:8080".parse().unwrap());
+    let site = compile(
+        "E",
+        "d.test",
+        &shapes::from_value(&config).unwrap(),
+        &policies,
+    )
+    .unwrap();
+    assert!(site.behaviors[0].encryption.is_some());
+}
+
+#[test]
 fn explain_says_what_becomes_of_a_body() {
     let config = encrypting("127.0.0.1:8080".parse().unwrap());
     let shape = shapes::from_value(&config).unwrap();

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use shapes::cloudfront::{
-    CachePolicyConfig, ContinuousDeploymentPolicyConfig, KeyGroupConfig, OriginAccessControlConfig,
+    CachePolicyConfig, ContinuousDeploymentPolicyConfig, FieldLevelEncryptionConfig,
+    FieldLevelEncryptionProfileConfig, KeyGroupConfig, OriginAccessControlConfig,
     OriginRequestPolicyConfig, PublicKeyConfig, ResponseHeadersPolicyConfig,
 };
 use shapes::{ShapeError, Structure};
@@ -132,6 +133,14 @@ impl Policies {
         found |= load_kind(&document, stem, &mut private.public_keys, file, sources)?;
         found |= load_kind(&document, stem, &mut private.key_groups, file, sources)?;
         found |= load_kind(&document, stem, &mut private.access_controls, file, sources)?;
+        found |= load_kind(&document, stem, &mut private.encryptions, file, sources)?;
+        found |= load_kind(
+            &document,
+            stem,
+            &mut private.encryption_profiles,
+            file,
+            sources,
+        )?;
         let identity = document.pointer("/CloudFrontOriginAccessIdentity/Id");
         if let Some(id) = identity.and_then(Value::as_str) {
             private.access_identities.insert(id.to_owned());
@@ -143,8 +152,9 @@ impl Policies {
                 "",
                 "no policy; expected is what `aws cloudfront` prints for get-cache-policy, \
                  get-origin-request-policy, get-response-headers-policy, get-public-key, \
-                 get-key-group, get-origin-access-control, their -config forms, the list- forms \
-                 of policies, and get-cloud-front-origin-access-identity",
+                 get-key-group, get-origin-access-control, get-field-level-encryption, \
+                 get-field-level-encryption-profile, their -config forms, the list- forms of \
+                 policies, and get-cloud-front-origin-access-identity",
             ))),
         }
     }
@@ -291,6 +301,22 @@ impl Kind for KeyGroupConfig {
 
 impl Kind for OriginAccessControlConfig {
     const NAME: &'static str = "OriginAccessControl";
+
+    fn check(&self) -> Result<(), ShapeError> {
+        Ok(())
+    }
+}
+
+impl Kind for FieldLevelEncryptionConfig {
+    const NAME: &'static str = "FieldLevelEncryption";
+
+    fn check(&self) -> Result<(), ShapeError> {
+        Ok(())
+    }
+}
+
+impl Kind for FieldLevelEncryptionProfileConfig {
+    const NAME: &'static str = "FieldLevelEncryptionProfile";
 
     fn check(&self) -> Result<(), ShapeError> {
         Ok(())
