@@ -113,14 +113,14 @@ impl Reading {
     }
 
     /// A path that leaves a directory by dots that wildcards would match is not what was signed:
-    /// whoever resolves it finds something else.
+    /// whoever resolves it finds something else. So does who decodes it twice.
     fn admits_resolved(&self, path: &[u8]) -> bool {
-        match &self.resolved_path {
-            Some(pattern) if spelling::is_evasive(path) => {
-                pattern.matches(&spelling::resolved(path))
-            }
-            _ => true,
-        }
+        let Some(pattern) = &self.resolved_path else {
+            return true;
+        };
+        let is_kept =
+            |path: &[u8]| !spelling::is_evasive(path) || pattern.matches(&spelling::resolved(path));
+        is_kept(path) && is_kept(&spelling::resolved(path))
     }
 }
 
@@ -366,6 +366,7 @@ mod tests {
             &[
                 "https://h/a/../b",
                 "https://h/a/%2e%2e/b",
+                "https://h/a/%252e%252e/b",
                 "https://h/a/.%2E/b",
                 "https://h/a/..%2fb",
                 "https://h/a%2Fb",
