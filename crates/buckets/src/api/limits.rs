@@ -1,5 +1,7 @@
 //! The bounds of the API.
 
+use std::time::Duration;
+
 /// Longest life of a presigned request, seconds: S3's.
 pub const PRESIGNED_SECS_MAX: u64 = 604_800;
 
@@ -12,6 +14,13 @@ pub const FORM_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Longest field of a form, and all of them.
 pub const FORM_FIELD_BYTES_MAX: usize = 64 << 10;
 
+/// Longest form.
+pub const FORM_BYTES_MAX: u64 = FORM_FILE_BYTES_MAX + FORM_FIELD_BYTES_MAX as u64;
+
+/// How long a form may take to come and to be answered, and so a body of XML: it has its room until
+/// then.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Fields of a form.
 pub const FORM_PARTS_MAX: usize = 100;
 
@@ -21,7 +30,8 @@ pub const CORS_RULES_MAX: usize = 100;
 /// Routing rules that a website may have: S3's.
 pub const ROUTING_RULES_MAX: usize = 50;
 
-/// Bodies of forms and of XML that are held at once, all together; more wait.
+/// Forms that are held at once, all together, and bodies of XML likewise; more wait.
 pub const BODIES_KIB_MAX: usize = 128 << 10;
 
-const _: () = assert!(FORM_FILE_BYTES_MAX as usize <= BODIES_KIB_MAX << 10);
+const _: () = assert!(FORM_BYTES_MAX as usize <= BODIES_KIB_MAX << 10);
+const _: () = assert!(XML_BYTES_MAX <= BODIES_KIB_MAX << 10);

@@ -20,7 +20,7 @@ use s3s::host::{S3Host, VirtualHost};
 use s3s::path::S3Path;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, StdError, s3_error};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::addressing::{Domains, Host, first_segment, host_of, is_for_s3};
 use super::body::Patient;
@@ -49,8 +49,11 @@ pub struct Service {
     s3: S3Service,
     pub(super) domains: Domains,
     patience: Duration,
-    /// Room for bodies that are held in memory, KiB.
+    /// Room for bodies of XML that are held in memory, KiB. Who has no key gets to fill it only
+    /// where a bucket's policy lets anybody in.
     room: Semaphore,
+    /// The same for forms, which anybody may send.
+    form_room: Semaphore,
     requests: AtomicU64,
 }
 
@@ -82,6 +85,7 @@ impl Service {
             domains: config.domains,
             patience: config.patience,
             room: Semaphore::new(limits::BODIES_KIB_MAX),
+            form_room: Semaphore::new(limits::BODIES_KIB_MAX),
             requests: AtomicU64::new(0),
         }
     }
@@ -141,26 +145,29 @@ impl Service {
         B::Error: Into<StdError>,
     {
         request.extensions_mut().insert(sender);
-        let held = match request.method() == Method::POST {
-            false => None,
-            true => {
-                let most = limits::FORM_FILE_BYTES_MAX + limits::FORM_FIELD_BYTES_MAX as u64;
-                let length = request.body().size_hint().upper().unwrap_or(most);
-                if length > most {
-                    return refusal(S3ErrorCode::EntityTooLarge.into());
-                }
-                let room = self
-                    .room
-                    .acquire_many(length.div_ceil(1 << 10) as u32)
-                    .await;
-                Some(room.expect("nobody closes the semaphore"))
-            }
-        };
+        let is_post = request.method() == Method::POST;
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+        let length = request.body().size_hint().upper();
         let patience = self.patience;
         let request = request.map(|body| Body::http_body_unsync(Patient::new(body, patience)));
-        let response = self.s3.call(request).await;
-        drop(held);
-        response.unwrap_or_else(|_| refusal(S3ErrorCode::InternalError.into()))
+        let answering = self.s3.call(request);
+        let answered = match (is_post, is_form) {
+            (false, _) => Ok(answering.await),
+            (true, false) => match room(&self.room, length, limits::XML_BYTES_MAX as u64).await {
+                Ok(_held) => tokio::time::timeout(limits::POST_TIMEOUT, answering).await,
+                Err(error) => return refusal(error),
+            },
+            (true, true) => match room(&self.form_room, length, limits::FORM_BYTES_MAX).await {
+                Ok(_held) => tokio::time::timeout(limits::POST_TIMEOUT, answering).await,
+                Err(error) => return refusal(error),
+            },
+        };
+        match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => refusal(S3ErrorCode::InternalError.into()),
+            Err(_) => refusal(S3ErrorCode::RequestTimeout.into()),
+        }
     }
 
     /// The bucket that a request names, whether there is one or not.
@@ -178,6 +185,23 @@ impl Service {
         let id = (sender.now_ms << 20) ^ (number & 0xF_FFFF);
         format!("{:016X}", id.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
+}
+
+/// Waits for the room of a body of that length, if it is known.
+async fn room(
+    room: &Semaphore,
+    length: Option<u64>,
+    most: u64,
+) -> Result<SemaphorePermit<'_>, S3Error> {
+    let length = length.unwrap_or(most);
+    if length > most {
+        return Err(s3_error!(
+            EntityTooLarge,
+            "The body has {length} bytes; {most} are allowed here."
+        ));
+    }
+    let held = room.acquire_many(length.div_ceil(1 << 10) as u32).await;
+    Ok(held.expect("nobody closes the semaphore"))
 }
 
 /// s3s's bounds, where its own are for other machines. (Its type cannot be built in one go.)
@@ -403,6 +427,10 @@ impl S3Access for Access {
             On::Bucket => Resource::Bucket(&bucket),
             On::Object => Resource::Object(&bucket, &key),
             On::Itself => {
+                let is_public = settings.as_deref().is_some_and(Settings::is_public);
+                if !caller.is_signed() && !is_public {
+                    return Err(s3_error!(AccessDenied, "Access Denied"));
+                }
                 context.extensions_mut().insert(Arc::new(caller));
                 return Ok(());
             }

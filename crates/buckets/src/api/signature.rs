@@ -12,8 +12,8 @@ use super::limits;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Fields that need not be signed with a request whose signature is in its query: what they say is
-/// held against the body, or is no matter of rights.
+/// Fields that need not be signed: what they say is held against the body, or is no matter of
+/// rights.
 const UNSIGNED: &[&str] = &["x-amz-content-sha256", "x-amz-user-agent"];
 
 /// Refuses what must not be verified at all.
@@ -62,7 +62,7 @@ fn check_field(value: &str, headers: &HeaderMap) -> S3Result<()> {
     };
     let mut parts = rest.split(',').map(str::trim);
     let named = parts.find_map(|part| part.strip_prefix("SignedHeaders="));
-    check_coverage(named.unwrap_or_default(), headers, &[])
+    check_coverage(named.unwrap_or_default(), headers)
 }
 
 fn check_query(query: &Query, headers: &HeaderMap) -> S3Result<()> {
@@ -77,7 +77,7 @@ fn check_query(query: &Query, headers: &HeaderMap) -> S3Result<()> {
             ),
         ));
     }
-    check_coverage(&query.signed_headers, headers, UNSIGNED)
+    check_coverage(&query.signed_headers, headers)
 }
 
 /// A body in chunks that nobody signed is none that anybody takes apart.
@@ -93,10 +93,10 @@ fn check_unsigned(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
-fn check_coverage(signed: &str, headers: &HeaderMap, but: &[&str]) -> S3Result<()> {
+fn check_coverage(signed: &str, headers: &HeaderMap) -> S3Result<()> {
     let is_signed = |name: &str| signed.split(';').any(|signed| signed == name);
     let is_required =
-        |name: &&str| *name == "host" || (name.starts_with("x-amz-") && !but.contains(name));
+        |name: &&str| *name == "host" || (name.starts_with("x-amz-") && !UNSIGNED.contains(name));
     let names = headers.keys().map(header::HeaderName::as_str);
     let missing = names
         .chain(["host"])
