@@ -125,10 +125,15 @@ class Cli(PrivateCase):
     def test_a_presigned_link_is_served_and_no_other(self):
         bucket = self.bucket()
         self.s3("cp", "site/index.html", f"s3://{bucket}/a b.html")
-        link = self.s3("presign", f"s3://{bucket}/a b.html", "--expires-in", "60").strip()
+        # As version 2 of the CLI signs without being told to.
+        settings = self.here / "aws.ini"
+        settings.write_text("[default]\ns3 =\n    signature_version = s3v4\n")
+        environment = {**self.server.environment(), "AWS_CONFIG_FILE": str(settings)}
+        link = self.s3("presign", f"s3://{bucket}/a b.html", "--expires-in", "60",
+                       environment=environment).strip()
         self.assertEqual(self.fetch(link), (200, FILES["index.html"]))
         self.assertEqual(self.fetch(link.replace("a%20b", "other"))[0], 403)
-        self.assertEqual(self.fetch(link.replace("Expires=", "Expires=9"))[0], 403)
+        self.assertEqual(self.fetch(link.replace("Expires=60", "Expires=600"))[0], 403)
         self.assertEqual(self.fetch(link.split("?")[0])[0], 403)
 
     def fetch(self, url):
