@@ -447,6 +447,10 @@ pub struct ServeArguments {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+    /// Access key to sign requests to private origins with: HOST="REGION ID SECRET" (repeatable;
+    /// in a file, table origin_keys)
+    #[arg(long, value_name = "KEY")]
+    pub origin_keys: Vec<String>,
 pub struct CheckArguments {
     /// Distributions: JSON as the AWS CLI prints it
     #[arg(required = true, value_name = "FILE")]

@@ -380,6 +380,7 @@ fn node_name(settings: &Settings) -> Result<String, ServeError> {
     let random = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     random.map_err(system("there are no random numbers"))?;
     let name = format!("{:032x}", u128::from_le_bytes(bytes));
+        origin_keys: settings.origin_keys.clone(),
     fs::write(&path, format!("{name}\n")).map_err(system("the node's name cannot be kept"))?;
     Ok(name)
 }

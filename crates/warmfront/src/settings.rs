@@ -83,6 +83,8 @@ pub struct Settings {
     pub log: LogSettings,
     given: BTreeMap<&'static str, Given>,
 }
+    /// Access keys for private origins, by host.
+    pub origin_keys: edge::OriginKeys,
 
 /// How the program logs what it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,6 +108,8 @@ struct Setting {
 
 /// All settings. `serve`'s flags have these names with `-`, the environment in capitals behind
 /// `WARMFRONT_`.
+    /// Whether its values are told to nobody, for what they hold.
+    is_secret: bool,
 const SETTINGS: &[Setting] = &[
     live("origin", false),
     live("distribution", true),
@@ -123,14 +127,17 @@ const SETTINGS: &[Setting] = &[
     fixed("acme", false),
     fixed("acme_root", false),
     fixed("acme_contact", false),
-    fixed("acme_key", false),
+    Setting {
+        is_secret: true,
+        ..fixed("acme_key", false)
+    },
     fixed("validate_certificates", false),
     fixed("buckets", false),
     fixed("api", false),
     fixed("dns", true),
     fixed("dns_rate_limit", false),
     fixed("query_logs", false),
-    table("transfer_keys"),
+    secret_table("transfer_keys"),
     fixed("region", false),
     table("pops"),
     table("vpcs"),
@@ -146,6 +153,7 @@ const SETTINGS: &[Setting] = &[
 ];
 
 const fn live(name: &'static str, is_list: bool) -> Setting {
+    secret_table("origin_keys"),
     Setting {
         name,
         is_list,
@@ -156,6 +164,7 @@ const fn live(name: &'static str, is_list: bool) -> Setting {
 
 const fn fixed(name: &'static str, is_list: bool) -> Setting {
     Setting {
+        is_secret: false,
         name,
         is_list,
         is_table: false,
@@ -165,6 +174,7 @@ const fn fixed(name: &'static str, is_list: bool) -> Setting {
 
 const fn table(name: &'static str) -> Setting {
     Setting {
+        is_secret: false,
         name,
         is_list: true,
         is_table: true,
@@ -174,6 +184,14 @@ const fn table(name: &'static str) -> Setting {
 
 fn setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+        is_secret: false,
+    }
+}
+
+const fn secret_table(name: &'static str) -> Setting {
+    Setting {
+        is_secret: true,
+        ..table(name)
 }
 
 /// What was said for a setting, and where.
@@ -426,6 +444,7 @@ fn flag_values(
 }
 
 impl Settings {
+        ("origin_keys", arguments.origin_keys.clone()),
     fn from_given(
         config: PathBuf,
         given: BTreeMap<&'static str, Given>,
@@ -526,6 +545,7 @@ impl Settings {
 
     /// Whether no file says what is to be served, so that a demo site is welcome. A node that is an
     /// edge alone has its sites from others.
+            origin_keys: names::origin_keys(&reader)?,
     pub fn wants_demo(&self) -> bool {
         let is_whole = self.is_edge() && self.is_control();
         is_whole && self.origin.is_none() && self.distributions.is_empty()
@@ -568,6 +588,7 @@ impl Settings {
                     given.values.join(","),
                     given.source
                 )
+            Some(given) if setting.is_secret => format!("{} ({})", setting.name, given.source),
             }
             None => format!("{} is no longer set", setting.name),
         });
@@ -724,11 +745,17 @@ impl Reader<'_> {
         for text in values.unwrap_or_default() {
             let pair = text.split_once('=').ok_or(names::PAIR);
             let pair = pair.map(|(key, value)| (key.trim(), value.trim()));
-            let (key, value) = pair.map_err(|allowed| self.error(name, text, allowed))?;
+            let is_secret = setting(name).is_some_and(|setting| setting.is_secret);
+            let shown = match (is_secret, text.split_once('=')) {
+                (false, _) => text.clone(),
+                (true, Some((key, _))) => format!("{key}=…"),
+                (true, None) => "…".to_owned(),
+            };
+            let (key, value) = pair.map_err(|allowed| self.error(name, &shown, allowed))?;
             if !seen.insert(key) {
-                return Err(self.error(name, text, "a name that is there once"));
+                return Err(self.error(name, &shown, "a name that is there once"));
             }
-            read_all.push(read(key, value).ok_or_else(|| self.error(name, text, allowed))?);
+            read_all.push(read(key, value).ok_or_else(|| self.error(name, &shown, allowed))?);
         }
         Ok(read_all)
     }

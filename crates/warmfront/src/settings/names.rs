@@ -5,6 +5,9 @@
 use std::net::IpAddr;
 
 use documents::route53::Pop;
+use edge::{OriginKey, OriginKeys};
+
+use super::{Reader, SettingError};
 
 pub(super) const PAIR: &str = "NAME=VALUE; in a file, a table of names and values";
 
@@ -13,6 +16,23 @@ pub(super) const POPS: &str = "a code such as ICN1, then a region or LATITUDE,LO
 
 pub(super) const VPCS: &str = "the id of a VPC, then perhaps its region, then networks: \
     vpc-1a2b3c4d = \"eu-west-1 10.0.0.0/8\"";
+
+pub(super) const ORIGIN_KEYS: &str = "a host name or *.SUFFIX, then the region, the access key \
+    id, its secret and perhaps a session token: \
+    \"*.s3.eu-west-1.amazonaws.com\" = \"eu-west-1 AKIA… …\"";
+
+/// Keys for private origins, by their names.
+pub(super) fn origin_keys(reader: &Reader<'_>) -> Result<OriginKeys, SettingError> {
+    let mut keys = OriginKeys::default();
+    let pairs = reader.table("origin_keys", ORIGIN_KEYS, |name, value| {
+        let key = OriginKey::parse(value)?;
+        OriginKeys::is_name(name).then(|| (name.to_owned(), key))
+    })?;
+    for (name, key) in pairs {
+        keys.insert(&name, key);
+    }
+    Ok(keys)
+}
 
 /// Networks whose clients see the private zones of a VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -274,3 +274,34 @@ fn a_key_for_an_acme_server_is_checked_and_never_repeated() {
         assert!(!message.contains("c2VjcmV0"), "{message}");
     }
 }
+
+#[test]
+fn keys_of_origins_are_a_table_and_no_message_shows_a_secret() {
+    let (_directory, arguments) = with_file(
+        "[origin_keys]\n\"*.s3.eu-west-1.amazonaws.com\" = \"eu-west-1 AKIA sekret\"\n\
+         \"garage.internal\" = \"garage GK1 sekret token\"\n",
+    );
+    let first = settings(&arguments, &[]).unwrap();
+    let id = |host: &str| {
+        let key = first.origin_keys.find(host);
+        key.map(|key| key.access_key_id.as_str())
+    };
+    assert_eq!(id("a.s3.eu-west-1.amazonaws.com"), Some("AKIA"));
+    assert_eq!(id("garage.internal"), Some("GK1"));
+    assert_eq!(id("other.internal"), None);
+    assert!(!format!("{:?}", first.origin_keys).contains("sekret"));
+    let variable = [("WARMFRONT_ORIGIN_KEYS", "a.test=us-east-1 OTHER sekret")];
+    let later = settings(&arguments, &variable).unwrap();
+    let waiting = first.waiting_for_restart(&later);
+    assert_eq!(waiting, ["origin_keys (environment WARMFRONT_ORIGIN_KEYS)"]);
+    for wrong in [
+        "a.test=us-east-1 sekret",
+        "a b=us-east-1 AKIA sekret",
+        "a.test=us-east-1 AKIA sekret token sekret",
+        "sekret",
+    ] {
+        let message = message(settings(&arguments, &[("WARMFRONT_ORIGIN_KEYS", wrong)]));
+        assert!(message.starts_with("origin_keys is "), "{message}");
+        assert!(!message.contains("sekret"), "{message}");
+    }
+}
