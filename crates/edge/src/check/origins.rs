@@ -178,6 +178,10 @@ pub(super) fn viewer_host(subject: &Subject<'_>, entry: &Entry<'_>, warnings: &m
     for index in entry.compiled.target.members() {
         let origin = &subject.site.origins[*index];
         let (id, host) = (&origin.spec.id, &origin.spec.host);
+        if origin.keeps_host {
+            // It gets its own name all the same.
+            continue;
+        }
         if origin.is_s3 || is_s3_bucket(host) || is_s3_website(host) {
             let message = format!(
                 "forwards the viewer's Host to '{id}': S3 finds the bucket by Host, and knows no \
