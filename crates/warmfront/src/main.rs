@@ -9,6 +9,7 @@
 
 mod api;
 mod arguments;
+mod buckets;
 mod check;
 mod client;
 mod demo;

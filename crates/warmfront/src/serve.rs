@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 use std::{fs, io};
 
-use control::{Control, ControlConfig};
+use control::{Control, ControlConfig, Objects};
 use documents::acm::{AUTHORITY, Authority};
 use documents::{Node, Role};
 use edge::{Edge, EdgeConfig, Follower, Following, StartError};
@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::api::{self, Api, EdgeSlot, now_ms};
+use crate::buckets::{self, Announcer, OwnObjects};
 use crate::demo::{self, Demo};
 use crate::distributions::Document;
 use crate::limits;
@@ -132,15 +133,20 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
         let server = NameServer::start(&settings, Arc::clone(&store), node, geo, board)?;
         others.name_server = Some(server);
     }
+    let disk = match settings.is_control() {
+        true => Some(buckets::open(&settings)?),
+        false => None,
+    };
+    let own_objects = disk.clone().map(OwnObjects);
     let config = ControlConfig {
         account_id: settings.account_id.clone(),
         domain: settings.domain.clone(),
         allow_private_health_checks: true,
         is_control: settings.is_control(),
-        secrets,
+        secrets: Arc::clone(&secrets),
         acme: acme_server(&settings)?,
         validate_certificates: settings.tls.validate_certificates,
-        buckets: Some(settings.tls.buckets.clone()),
+        buckets: own_objects.map(|objects| Arc::new(objects) as Arc<dyn Objects>),
     };
     let local = Arc::new(Local {
         edge: Arc::clone(&edge),
@@ -155,12 +161,27 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     if settings.is_control() {
         tokio::spawn(upkeep::keep_up(Arc::clone(&control)));
         tokio::spawn(upkeep::keep_certificates(Arc::clone(&control)));
-        tokio::spawn(upkeep::put_pops(store, settings.pops.clone()));
+        tokio::spawn(upkeep::put_pops(
+            Arc::clone(&store),
+            settings.pops.clone(),
+        ));
     }
+    let address = api.local_addr().map_err(system("the API has no address"))?;
+    let buckets = disk.map(|disk| {
+        let announcer = Arc::new(Announcer {
+            store,
+            node: name,
+            endpoint: settings.buckets.endpoint(address),
+        });
+        tokio::spawn(buckets::keep_up(disk.clone(), Arc::clone(&announcer)));
+        let control = Arc::clone(&control);
+        buckets::serve(&settings, disk, control, secrets, announcer)
+    });
     let answering = Api {
         edge: settings.is_edge().then(|| Arc::clone(&edge)),
         name_server: others.name_server.as_ref().map(NameServer::metrics),
         control,
+        buckets,
     };
     let api = api::start(api, Arc::new(answering)).map_err(system("the API does not start"))?;
     let dns = others.name_server.as_ref().map(NameServer::addresses);
@@ -359,6 +380,7 @@ fn edge_config(
         geo: geo.clone(),
         connections_per_client: settings.connections_per_client,
         origin_ca_bundle: settings.origin_ca.clone(),
+        origin_keys: settings.origin_keys.clone(),
         clock: edge::Clock::system(),
         timeouts: edge::Timeouts::default(),
     }
@@ -380,7 +402,6 @@ fn node_name(settings: &Settings) -> Result<String, ServeError> {
     let random = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     random.map_err(system("there are no random numbers"))?;
     let name = format!("{:032x}", u128::from_le_bytes(bytes));
-        origin_keys: settings.origin_keys.clone(),
     fs::write(&path, format!("{name}\n")).map_err(system("the node's name cannot be kept"))?;
     Ok(name)
 }

@@ -1,5 +1,6 @@
 //! Settings: what flags, the environment and the configuration file say, in falling precedence.
 
+mod buckets;
 mod file;
 mod names;
 mod tls;
@@ -16,6 +17,7 @@ use crate::arguments::ServeArguments;
 use crate::geo::default_database;
 use crate::limits;
 
+pub use self::buckets::BucketSettings;
 pub use self::tls::TlsSettings;
 pub use documents::Role;
 pub use names::Vpc;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub http: Vec<SocketAddr>,
     /// What is said of TLS.
     pub tls: TlsSettings,
+    /// What is said of buckets.
+    pub buckets: BucketSettings,
     /// Where everything is kept that must survive.
     pub data: PathBuf,
     /// What this node does.
@@ -79,12 +83,12 @@ pub struct Settings {
     pub connections_per_client: usize,
     /// Certificates to trust for origins.
     pub origin_ca: Option<PathBuf>,
+    /// Access keys for private origins, by host.
+    pub origin_keys: edge::OriginKeys,
     /// How to log.
     pub log: LogSettings,
     given: BTreeMap<&'static str, Given>,
 }
-    /// Access keys for private origins, by host.
-    pub origin_keys: edge::OriginKeys,
 
 /// How the program logs what it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,12 +108,12 @@ struct Setting {
     is_table: bool,
     /// Whether a change is taken up while serving.
     is_live: bool,
+    /// Whether its values are told to nobody, for what they hold.
+    is_secret: bool,
 }
 
 /// All settings. `serve`'s flags have these names with `-`, the environment in capitals behind
 /// `WARMFRONT_`.
-    /// Whether its values are told to nobody, for what they hold.
-    is_secret: bool,
 const SETTINGS: &[Setting] = &[
     live("origin", false),
     live("distribution", true),
@@ -133,6 +137,7 @@ const SETTINGS: &[Setting] = &[
     },
     fixed("validate_certificates", false),
     fixed("buckets", false),
+    fixed("bucket_endpoint", false),
     fixed("api", false),
     fixed("dns", true),
     fixed("dns_rate_limit", false),
@@ -148,42 +153,37 @@ const SETTINGS: &[Setting] = &[
     fixed("pop", false),
     fixed("connections_per_client", false),
     fixed("origin_ca", false),
+    secret_table("origin_keys"),
     fixed("log_level", false),
     fixed("log_format", false),
 ];
 
 const fn live(name: &'static str, is_list: bool) -> Setting {
-    secret_table("origin_keys"),
     Setting {
         name,
         is_list,
         is_table: false,
         is_live: true,
+        is_secret: false,
     }
 }
 
 const fn fixed(name: &'static str, is_list: bool) -> Setting {
     Setting {
-        is_secret: false,
         name,
         is_list,
         is_table: false,
         is_live: false,
+        is_secret: false,
     }
 }
 
 const fn table(name: &'static str) -> Setting {
     Setting {
-        is_secret: false,
         name,
         is_list: true,
         is_table: true,
         is_live: false,
-    }
-}
-
-fn setting(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
         is_secret: false,
     }
 }
@@ -192,6 +192,11 @@ const fn secret_table(name: &'static str) -> Setting {
     Setting {
         is_secret: true,
         ..table(name)
+    }
+}
+
+fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
 }
 
 /// What was said for a setting, and where.
@@ -420,6 +425,7 @@ fn flag_values(
             one(&arguments.validate_certificates),
         ),
         ("buckets", one(&arguments.buckets)),
+        ("bucket_endpoint", one(&arguments.bucket_endpoint)),
         ("api", one(&arguments.api)),
         ("dns", arguments.dns.clone()),
         ("dns_rate_limit", one(&arguments.dns_rate_limit)),
@@ -438,13 +444,13 @@ fn flag_values(
             one(&arguments.connections_per_client),
         ),
         ("origin_ca", one(&arguments.origin_ca)),
+        ("origin_keys", arguments.origin_keys.clone()),
         ("log_level", text(log_level)),
         ("log_format", text(log_format)),
     ]
 }
 
 impl Settings {
-        ("origin_keys", arguments.origin_keys.clone()),
     fn from_given(
         config: PathBuf,
         given: BTreeMap<&'static str, Given>,
@@ -493,6 +499,7 @@ impl Settings {
                 .parse("account_id", values::parse_account_id, "twelve digits")?
                 .unwrap_or_else(|| "123456789012".to_owned()),
             tls: TlsSettings::read(&reader, &data)?,
+            buckets: BucketSettings::read(&reader, &data)?,
             http: reader.addresses("http", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
             api: reader
                 .parse("api", |text| text.parse().ok(), values::ADDRESS)?
@@ -538,6 +545,7 @@ impl Settings {
                 )?
                 .unwrap_or(edge::limits::CONNECTIONS_PER_CLIENT_MAX),
             origin_ca: reader.existing("origin_ca", Path::is_file, "a file of PEM certificates")?,
+            origin_keys: names::origin_keys(&reader)?,
             log: reader.log()?,
             given,
         })
@@ -545,7 +553,6 @@ impl Settings {
 
     /// Whether no file says what is to be served, so that a demo site is welcome. A node that is an
     /// edge alone has its sites from others.
-            origin_keys: names::origin_keys(&reader)?,
     pub fn wants_demo(&self) -> bool {
         let is_whole = self.is_edge() && self.is_control();
         is_whole && self.origin.is_none() && self.distributions.is_empty()
@@ -581,6 +588,7 @@ impl Settings {
             .filter(|setting| !setting.is_live)
             .filter(|setting| values(self, setting.name) != values(later, setting.name));
         let described = changed.map(|setting| match later.given.get(setting.name) {
+            Some(given) if setting.is_secret => format!("{} ({})", setting.name, given.source),
             Some(given) => {
                 format!(
                     "{} = {:?} ({})",
@@ -588,7 +596,6 @@ impl Settings {
                     given.values.join(","),
                     given.source
                 )
-            Some(given) if setting.is_secret => format!("{} ({})", setting.name, given.source),
             }
             None => format!("{} is no longer set", setting.name),
         });

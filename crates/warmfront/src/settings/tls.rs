@@ -36,8 +36,6 @@ pub struct TlsSettings {
     pub acme_key: Option<(String, String)>,
     /// Whether names must be proven before certificates are issued for them.
     pub validate_certificates: bool,
-    /// Directories, one a bucket, from which trust stores are read.
-    pub buckets: PathBuf,
 }
 
 impl TlsSettings {
@@ -75,9 +73,6 @@ impl TlsSettings {
             },
             validate_certificates: switch("validate_certificates")?.unwrap_or(acme.is_some()),
             acme,
-            buckets: reader
-                .path("buckets")?
-                .unwrap_or_else(|| data.join("buckets")),
         })
     }
 }
