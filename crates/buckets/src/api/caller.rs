@@ -9,8 +9,8 @@ use http::HeaderMap;
 use iam::{Connection, Context, Decision, Policy, Principal};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-use super::settings::Settings;
-use super::text;
+use super::settings::{self, Settings};
+use super::{convert, text};
 
 /// An access key: how its requests are signed, and in whose name.
 #[derive(Clone, Debug)]
@@ -65,6 +65,7 @@ pub struct Caller {
     who: Option<Who>,
     account_id: Arc<str>,
     context: Context,
+    asks_for_tags: bool,
     /// When it asks, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -95,13 +96,14 @@ const HEADERS: &[&str] = &[
 ];
 
 impl Caller {
-    /// From a request: its head, its sender, and whom its signature stands for.
+    /// From a request: its head, its sender, and whom its signature stands for. `is_form` says
+    /// whether it is a browser's form, whose signature is among its fields.
     pub fn new(
         who: Option<Who>,
         account_id: &Arc<str>,
         sender: Sender,
-        query: &str,
-        headers: &HeaderMap,
+        (query, headers): (&str, &HeaderMap),
+        is_form: bool,
     ) -> Caller {
         let mut context = Context::new(&Connection {
             now_ms: sender.now_ms,
@@ -134,19 +136,33 @@ impl Caller {
             add_tags(&mut context, tags);
         }
         if who.is_some() {
-            let is_in_query = !headers.contains_key("authorization");
-            let kind = match (is_in_query, query.contains("X-Amz-Signature")) {
-                (false, _) => "REST-HEADER",
-                (true, true) => "REST-QUERY-STRING",
-                (true, false) => "POST",
+            let signed_ms = text::parameter(query, "X-Amz-Signature")
+                .and_then(|_| text::parameter(query, "X-Amz-Date"))
+                .and_then(|date| convert::amz_date_ms(&date));
+            let kind = match (is_form, signed_ms) {
+                (true, _) => "POST",
+                (false, Some(signed_ms)) => {
+                    let age_ms = sender.now_ms.saturating_sub(signed_ms);
+                    context.set("s3:signatureAge", age_ms.to_string());
+                    "REST-QUERY-STRING"
+                }
+                (false, None) => "REST-HEADER",
             };
             context.set("s3:authType", kind);
             context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
         }
+        // Whatever of the kind a policy says is in its text, in a condition or in a variable.
+        let asks_for_tags = match &who {
+            Some(Who::Account(policy) | Who::User(_, policy)) => {
+                serde_json::to_string(policy).is_ok_and(|text| settings::asks_for_tags(&text))
+            }
+            _ => false,
+        };
         Caller {
             who,
             account_id: Arc::clone(account_id),
             context,
+            asks_for_tags,
             now_ms: sender.now_ms,
         }
     }
@@ -154,6 +170,16 @@ impl Caller {
     /// Whether the request is signed.
     pub fn is_signed(&self) -> bool {
         self.who.is_some()
+    }
+
+    /// Whether its own policy asks for the tags of objects.
+    pub fn asks_for_tags(&self) -> bool {
+        self.asks_for_tags
+    }
+
+    /// The region of the bucket that is asked for, whatever region the request is signed for.
+    pub fn set_region(&mut self, region: &str) {
+        self.context.set("aws:RequestedRegion", region);
     }
 
     /// Whether conditions on the tags of objects can be decided: with these, from here on.
@@ -285,13 +311,6 @@ fn add_query(context: &mut Context, query: &str) {
             "delimiter" => "s3:delimiter",
             "max-keys" => "s3:max-keys",
             "versionId" => "s3:VersionId",
-            "X-Amz-Credential" => {
-                let scope = text::form_decoded(value);
-                if let Some(region) = scope.split('/').nth(2) {
-                    context.set("aws:RequestedRegion", region);
-                }
-                continue;
-            }
             _ => continue,
         };
         context.set(key, text::form_decoded(value));

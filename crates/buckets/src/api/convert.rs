@@ -41,6 +41,16 @@ pub fn http_timestamp(text: &str) -> Option<Timestamp> {
     Timestamp::parse(TimestampFormat::HttpDate, text).ok()
 }
 
+/// Milliseconds since 1970, of the time of a signature: `20261121T120000Z`.
+pub fn amz_date_ms(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once('T')?;
+    let part = |text: &str, range| text.get(range).map(str::to_owned);
+    let date = [part(date, 0..4)?, part(date, 4..6)?, part(date, 6..8)?].join("-");
+    let time = [part(time, 0..2)?, part(time, 2..4)?, part(time, 4..7)?].join(":");
+    let timestamp = Timestamp::parse(TimestampFormat::DateTime, &format!("{date}T{time}")).ok()?;
+    Some(seconds(&timestamp) * 1_000)
+}
+
 /// An entity tag.
 pub fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
@@ -224,6 +234,14 @@ mod tests {
         assert_eq!(text, "Mon, 21 Sep 2026 14:13:20 GMT");
         assert_eq!(seconds(&http_timestamp(&text).unwrap()), 1_790_000_000);
         assert_eq!(http_timestamp("never"), None);
+    }
+
+    #[test]
+    fn times_of_signatures_are_read() {
+        assert_eq!(amz_date_ms("20260921T141320Z"), Some(1_790_000_000_000));
+        for bad in ["", "2026", "20260921", "2026092T1413200Z", "20260921T1413"] {
+            assert_eq!(amz_date_ms(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -86,8 +86,7 @@ impl Settings {
             policy,
             has_block: block.is_some(),
             public_access: block.unwrap_or(PublicAccess::NONE),
-            asks_for_tags: text(Configuration::Policy)
-                .is_some_and(|text| text.to_ascii_lowercase().contains("existingobjecttag")),
+            asks_for_tags: text(Configuration::Policy).is_some_and(asks_for_tags),
             cors: cors.unwrap_or_default(),
             website,
             is_closed,
@@ -114,6 +113,12 @@ impl Settings {
     pub fn is_closed(&self) -> bool {
         self.is_closed
     }
+}
+
+/// Whether a policy asks for the tags of objects, by its text. One with escapes might, too.
+pub fn asks_for_tags(policy: &str) -> bool {
+    let text = policy.to_ascii_lowercase();
+    text.contains("existingobjecttag") || text.contains("\\u")
 }
 
 /// The settings of all buckets, read once.

@@ -14,6 +14,14 @@ pub fn path_decoded(text: &str) -> Option<String> {
     String::from_utf8(decode(text.as_bytes())).ok()
 }
 
+/// The value of a query's first parameter of that name, however both are encoded.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    query.split('&').find_map(|parameter| {
+        let (written, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        (form_decoded(written) == name).then(|| form_decoded(value))
+    })
+}
+
 fn lossy(bytes: Vec<u8>) -> String {
     match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -83,6 +91,8 @@ mod tests {
         assert_eq!(form_decoded("a+b%20c%2B%zz%"), "a b c+%zz%");
         assert_eq!(path_decoded("/a+b%C3%A4%2F").as_deref(), Some("/a+bä/"));
         assert_eq!(path_decoded("/%ff"), None);
+        assert_eq!(parameter("b&%61=%31&a=2", "a").as_deref(), Some("1"));
+        assert_eq!(parameter("b&a=1", "c"), None);
         assert_eq!(url_encoded("a b/ä+~"), "a%20b/%C3%A4%2B~");
     }
 
