@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import random
+import re
 import time
 import uuid
 import zlib
@@ -419,6 +420,7 @@ class Settings(S3Case):
 
     def test_policies_that_make_no_sense_are_refused(self):
         bucket, other = self.bucket(), self.bucket()
+        self.s3.delete_public_access_block(Bucket=bucket)
         good = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
                 "Resource": f"arn:aws:s3:::{bucket}/*"}
         for policy in ("{", "{}", json.dumps({"Version": "2012-10-17", "Statement": []})):
@@ -437,7 +439,7 @@ class Settings(S3Case):
         self.s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [{
             "AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://*.example.test"],
             "AllowedHeaders": ["x-*"], "MaxAgeSeconds": 60}]})
-        link = self.s3.generate_presigned_url(
+        link = self.s3v4.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": "a.txt"})
         told = self.plain("GET", link, Origin="https://a.example.test")
         self.assertEqual((told.status, told.getheader("Access-Control-Allow-Origin")),
@@ -461,20 +463,25 @@ class Settings(S3Case):
             "IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"},
             "RoutingRules": [{"Condition": {"KeyPrefixEquals": "old/"},
                               "Redirect": {"ReplaceKeyPrefixWith": "docs/"}}]})
-        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
-            "Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
-                "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
         host = f"{bucket}.s3-website-us-east-1.amazonaws.com"
 
         def ask(path):
             return self.plain("GET", self.url + path, Host=host)
 
-        for path, status, body in (("/", 200, b"index.html"), ("/page.html", 200, b"page.html"),
-                                   ("/docs/", 200, b"docs/index.html"),
-                                   ("/nothing", 404, b"error.html")):
-            told = ask(path)
-            self.assertEqual((told.status, told.body), (status, body), path)
+        # Who may not list is not told what is not there.
+        for actions, missing in ((["s3:GetObject"], 403),
+                                 (["s3:GetObject", "s3:ListBucket"], 404)):
+            self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+                "Version": "2012-10-17", "Statement": [{
+                    "Effect": "Allow", "Principal": "*", "Action": action,
+                    "Resource": f"arn:aws:s3:::{bucket}" + (
+                        "" if action == "s3:ListBucket" else "/*")} for action in actions]}))
+            for path, status, body in (
+                ("/", 200, b"index.html"), ("/page.html", 200, b"page.html"),
+                ("/docs/", 200, b"docs/index.html"), ("/nothing", missing, b"error.html"),
+            ):
+                told = ask(path)
+                self.assertEqual((told.status, told.body), (status, body), path)
         told = ask("/docs")
         self.assertEqual((told.status, told.getheader("Location")), (302, "/docs/"))
         told = ask("/old/page")
@@ -582,22 +589,30 @@ class Signatures(S3Case):
                 except botocore.exceptions.ParamValidationError:
                     pass
 
-    def test_a_user_may_what_its_policies_say(self):
-        iam = self.server.client("iam")
-        name = unique("reader")
-        iam.create_user(UserName=name)
-        made = iam.create_access_key(UserName=name)["AccessKey"]
-        reader = client("s3", self.url, Key(made["AccessKeyId"], made["SecretAccessKey"]))
+    def test_a_key_may_what_its_policy_says(self):
         bucket = self.bucket("a.txt")
+        policy = self.here / "policy.json"
+        policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["s3:GetObject"],
+            "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+        made = self.server.run(
+            "keys", "create", "--user", "reader", "--policy", policy, "--output", "json")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        found = re.search(r"(AKIA[A-Z0-9]+)", made.stdout)
+        secret = re.search(r'"Secret[A-Za-z]*": "([^"]+)"', made.stdout)
+        self.assertTrue(found and secret, re.sub(r'": "[^"]*"', "", made.stdout))
+        reader = client("s3", self.url, Key(found[1], secret[1]))
         same = {"Bucket": bucket, "Key": "a.txt"}
-        self.refused("AccessDenied", reader.get_object, **same)
-        iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=json.dumps({
-            "Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Action": ["s3:GetObject"],
-                "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
         self.assertEqual(reader.get_object(**same)["Body"].read(), b"a.txt")
         self.refused("AccessDenied", reader.put_object, Body=b"x", **same)
         self.refused("AccessDenied", reader.list_objects_v2, Bucket=bucket)
         self.refused("AccessDenied", reader.list_buckets)
+        self.refused("AccessDenied", reader.delete_object, **same)
         self.refused("AccessDenied", reader.delete_bucket, Bucket=bucket)
         self.refused("AccessDenied", reader.get_object, Bucket=bucket, Key="nothing")
+        # What the bucket's own policy says of everybody holds as well.
+        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+                "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+        self.refused("AccessDenied", reader.get_object, **same)
