@@ -113,14 +113,14 @@ impl Reading {
     }
 
     /// A path that leaves a directory by dots that wildcards would match is not what was signed:
-    /// whoever resolves it finds something else. So does who decodes it twice.
+    /// whoever resolves it finds something else. Where that is differs among origins if there are
+    /// two ways to resolve it.
     fn admits_resolved(&self, path: &[u8]) -> bool {
         let Some(pattern) = &self.resolved_path else {
             return true;
         };
-        let is_kept =
-            |path: &[u8]| !spelling::is_evasive(path) || pattern.matches(&spelling::resolved(path));
-        is_kept(path) && is_kept(&spelling::resolved(path))
+        !spelling::is_ambiguous(path)
+            && (!spelling::is_evasive(path) || pattern.matches(&spelling::resolved(path)))
     }
 }
 
@@ -376,6 +376,12 @@ mod tests {
                 "https://h/a/b/../../c",
                 "https://h/a//../../c",
                 "https://h/a/%5c..%5c..%5cc",
+                // A directory less for those to whom this is one segment, or one more.
+                "https://h/a/x%2Fy/../../b",
+                "https://h/a/x%5Cy/../../b",
+                r"https://h/a/x\y/../../b",
+                "https://h/a/x%252Fy/../../b",
+                "https://h/a/x%5Cy%2F..%2F..%2Fb",
             ],
         );
         // Escapes and empty segments alone lead nowhere else.
@@ -386,7 +392,12 @@ mod tests {
         );
         // Whoever signs dots without wildcards gets what he signed, and no more.
         check("https://h/a/../b", &["https://h/a/../b"], &["https://h/b"]);
-        check("https://h/*", &["https://h/a/../../b"], &[]);
+        // What an origin has before all its paths is not the signer's to leave.
+        check(
+            "https://h/*",
+            &["https://h/a/../b"],
+            &["https://h/a/../../b"],
+        );
     }
 
     #[test]

@@ -56,6 +56,38 @@ pub fn is_evasive(path: &[u8]) -> bool {
             .any(|segment| matches!(without_parameters(segment), b"." | b".."))
 }
 
+/// Whether servers disagree where the dots of a path lead: it goes up (`..`) beside what is a
+/// directory to some of them alone, such as escaped slashes, backslashes, empty segments, dots with
+/// parameters and whatever needs decoding twice; or it goes above the root, where what an origin
+/// has before all its paths is left.
+pub fn is_ambiguous(path: &[u8]) -> bool {
+    if is_plain(path) {
+        return false;
+    }
+    let once = decoded(path);
+    let twice = decoded(&once);
+    let slashes = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'/').count();
+    let mut is_unclear =
+        twice != once || slashes(&twice) != slashes(path) || twice.contains(&b'\\');
+    let (mut depth, mut goes_up) = (0_usize, false);
+    let segments = twice.split(|byte| matches!(byte, b'/' | b'\\'));
+    let mut segments = segments.skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match without_parameters(segment) {
+            b".." => {
+                goes_up = true;
+                is_unclear |= depth == 0 || segment != b"..";
+                depth = depth.saturating_sub(1);
+            }
+            b"." => is_unclear |= segment != b".",
+            b"" => is_unclear |= !is_last,
+            _ => depth += 1,
+        }
+    }
+    goes_up && is_unclear
+}
+
 /// Servers written in Java pass over what follows a `;`, and resolve what is before it.
 fn without_parameters(segment: &[u8]) -> &[u8] {
     match memchr(b';', segment) {
@@ -150,6 +182,38 @@ mod tests {
         assert_eq!(of("/.."), "/");
         assert_eq!(of("/a/..;x"), "/");
         assert_eq!(of("/a;x/b;/;c"), "/a;x/b;/;c");
+    }
+
+    #[test]
+    fn where_dots_lead_is_clear_or_it_is_not() {
+        for path in [
+            "/a/../b",
+            "/a/%2e%2e/b/",
+            "/a/./b/.%2E/c",
+            "/a//b/%2F\\",
+            "/a;x/../b",
+            "/..a/b..",
+            "/a%2520b",
+            "*",
+        ] {
+            assert!(!is_ambiguous(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/../a",
+            "/a/../../b",
+            "/a%2Fb/../c",
+            "/a/..%2fb",
+            "/a%5Cb/../c",
+            "/a/..\\b",
+            "/a//../b",
+            "/a/..;x/b",
+            "/a/.;/../b",
+            "/a/;x/../b",
+            "/a/%252e%252e/b",
+            "/a%252Fb/../c",
+        ] {
+            assert!(is_ambiguous(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]
