@@ -4,8 +4,12 @@ use std::time::Duration;
 
 /// Sets of the table of signatures that were verified lately.
 pub const GRANT_SETS: usize = 4_096;
-/// Signatures in each; with policies of up to 2 KiB, all of them take less than 40 MiB.
+/// Signatures in each: all of them take 16 MiB as people sign, and 128 MiB at most.
 pub const GRANTS_PER_SET: usize = 4;
+/// Longest that is remembered of what a request presents; more is verified each time.
+pub const GRANT_BYTES_MAX: usize = 4_096;
+/// How much of what a request presents chooses its set: up to where signatures differ.
+pub const GRANT_HASHED_BYTES: usize = 128;
 /// How long a viewer may take to send a request head, from its first byte (spec: none; nginx's
 /// and Varnish's defaults are 60 s and 5 s).
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

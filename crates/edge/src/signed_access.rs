@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
-use cache::key::{CacheKey, KeyHasher};
+use cache::key::KeyHasher;
 use message::{Known, RequestHead};
 use parking_lot::Mutex;
-use signed::{Grant, Presented, Refusal, ViewerUrl};
+use signed::{Grant, Presented, Refusal, ViewerUrl, spelling};
 
 use crate::limits;
 use crate::site::{self, Behavior, Site, TrustedSigners};
@@ -20,15 +20,21 @@ pub(crate) struct Grants {
     sets: Box<[Mutex<Set>]>,
 }
 
-/// Grants whose keys fall together; the next one to be replaced goes round.
+/// Grants that lie together by their hash; the next one to be replaced goes round.
 #[derive(Default)]
 struct Set {
-    entries: [Option<(CacheKey, Grant)>; limits::GRANTS_PER_SET],
+    entries: [Option<Entry>; limits::GRANTS_PER_SET],
     next: usize,
 }
 
+struct Entry {
+    /// All that verifying depended on, so that nothing that was changed passes for it.
+    material: Box<[u8]>,
+    grant: Grant,
+}
+
 impl Grants {
-    /// None yet. The seed is secret: nobody outside can make two signatures that are one here.
+    /// None yet. The seed is secret: nobody outside can make signatures that all lie together.
     pub fn new(seed: [u8; 16]) -> Grants {
         Grants {
             hasher: KeyHasher::new(seed),
@@ -36,29 +42,35 @@ impl Grants {
         }
     }
 
-    fn set(&self, key: CacheKey) -> &Mutex<Set> {
-        &self.sets[key.bits() as usize % self.sets.len()]
+    /// By the beginning, in which the key's id and most of the signature stand.
+    fn set(&self, material: &[u8]) -> &Mutex<Set> {
+        let first = &material[..material.len().min(limits::GRANT_HASHED_BYTES)];
+        &self.sets[self.hasher.key(first).bits() as usize % self.sets.len()]
     }
 
     /// What a remembered grant says to a request; nothing if there is none.
     fn ask(
         &self,
-        key: CacheKey,
+        material: &[u8],
         url: &ViewerUrl<'_>,
         ip: IpAddr,
         now_secs: u64,
     ) -> Option<Result<(), Refusal>> {
-        let set = self.set(key).lock();
+        let set = self.set(material).lock();
         let mut entries = set.entries.iter().flatten();
-        let (_, grant) = entries.find(|(other, _)| *other == key)?;
-        Some(grant.admits(url, ip, now_secs))
+        let entry = entries.find(|entry| *entry.material == *material)?;
+        Some(entry.grant.admits(url, ip, now_secs))
     }
 
-    fn remember(&self, key: CacheKey, grant: Grant) {
-        let mut set = self.set(key).lock();
+    fn remember(&self, material: &[u8], grant: Grant) {
+        if material.len() > limits::GRANT_BYTES_MAX {
+            return;
+        }
+        let mut set = self.set(material).lock();
         let at = set.next;
         set.next = (at + 1) % limits::GRANTS_PER_SET;
-        set.entries[at] = Some((key, grant));
+        let material = material.into();
+        set.entries[at] = Some(Entry { material, grant });
     }
 }
 
@@ -74,7 +86,8 @@ pub(crate) struct Claim<'a> {
 impl Claim<'_> {
     /// Whether the request opens whatever it asks for. `behavior` is the one that serves it. If an
     /// origin may take its path for one that falls to another behavior, it has to open that one
-    /// too: what is private there is private by all its spellings.
+    /// too: what is private there is private by all its spellings. If it cannot be told which one
+    /// that is, it has to open them all.
     pub fn check(
         &self,
         grants: Option<&Grants>,
@@ -84,7 +97,12 @@ impl Claim<'_> {
         if let Some(signers) = &behavior.signers {
             self.opens(grants, signers)?;
         }
-        for path in site::readings(self.request.path()) {
+        let readings = site::readings(self.request.path());
+        if !readings.is_empty() && spelling::is_ambiguous(self.request.path()) {
+            let mut all = site.behaviors.iter().filter_map(|it| it.signers.as_ref());
+            return all.try_for_each(|signers| self.opens(grants, signers));
+        }
+        for path in readings {
             let path = site.object_path(&path);
             let mut behaviors = site.behaviors.iter();
             let other = behaviors.find(|other| other.pattern.matches_decoded(path));
@@ -114,13 +132,12 @@ impl Claim<'_> {
         let mut material = Vec::with_capacity(1_024);
         material.extend_from_slice(&signers.generation.to_le_bytes());
         presented.write_material(&url, &mut material);
-        let key = grants.hasher.key(&material);
-        if let Some(answer) = grants.ask(key, &url, self.ip, self.now_secs) {
+        if let Some(answer) = grants.ask(&material, &url, self.ip, self.now_secs) {
             return answer;
         }
         let grant = presented.verify(&url, &signers.keys)?;
         let answer = grant.admits(&url, self.ip, self.now_secs);
-        grants.remember(key, grant);
+        grants.remember(&material, grant);
         answer
     }
 }
