@@ -136,18 +136,18 @@ impl Caller {
             add_tags(&mut context, tags);
         }
         if who.is_some() {
-            let signed_ms = text::parameter(query, "X-Amz-Signature")
-                .and_then(|_| text::parameter(query, "X-Amz-Date"))
-                .and_then(|date| convert::amz_date_ms(&date));
-            let kind = match (is_form, signed_ms) {
+            let is_in_query = text::parameter(query, "X-Amz-Signature").is_some();
+            let kind = match (is_form, is_in_query) {
                 (true, _) => "POST",
-                (false, Some(signed_ms)) => {
-                    let age_ms = sender.now_ms.saturating_sub(signed_ms);
-                    context.set("s3:signatureAge", age_ms.to_string());
-                    "REST-QUERY-STRING"
-                }
-                (false, None) => "REST-HEADER",
+                (false, true) => "REST-QUERY-STRING",
+                (false, false) => "REST-HEADER",
             };
+            let signed_ms = text::parameter(query, "X-Amz-Date");
+            let signed_ms = signed_ms.and_then(|date| convert::amz_date_ms(&date));
+            if let Some(signed_ms) = signed_ms.filter(|_| kind == "REST-QUERY-STRING") {
+                let age_ms = sender.now_ms.saturating_sub(signed_ms);
+                context.set("s3:signatureAge", age_ms.to_string());
+            }
             context.set("s3:authType", kind);
             context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
         }

@@ -377,12 +377,7 @@ impl Adapter {
             None => "s3:GetObject",
         };
         let object = Resource::Object(which.bucket, which.key);
-        let mut caller = caller.clone();
-        if settings.asks_for_tags()
-            && let Ok(info) = self.disk.head(which.bucket, which.key, which.version).await
-        {
-            caller.set_object_tags(&info.tags);
-        }
+        let caller = self.with_tags(caller, &settings, which).await?;
         caller.permit(Some(&settings), action, object)?;
         let info = self.info(&caller, which).await?;
         let modified_secs = u64::try_from(info.modified_ms / 1_000).unwrap_or(0);

@@ -1,6 +1,7 @@
 //! A request's way: what is refused before s3s sees it, s3s with its questions of keys and
 //! permissions, and what is done to its answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,9 +27,10 @@ use super::addressing::{Domains, Host, first_segment, host_of, is_for_s3};
 use super::body::Patient;
 use super::caller::{Caller, Keyring, Resource, Sender};
 use super::operations::{self, On};
+use super::reading::Which;
 use super::settings::{AllSettings, Settings};
 use super::{Adapter, Registry, cors, error, limits, signature, text, unserved};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 
 /// What the API is told.
 #[derive(Clone, Debug)]
@@ -147,7 +149,8 @@ impl Service {
         request.extensions_mut().insert(sender);
         let is_post = request.method() == Method::POST;
         let kind = request.headers().get(header::CONTENT_TYPE);
-        let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+        let kind = kind.map(|kind| kind.as_bytes().to_ascii_lowercase());
+        let is_form = kind.is_some_and(|kind| kind.starts_with(b"multipart/form-data"));
         let length = request.body().size_hint().upper();
         let patience = self.patience;
         let request = request.map(|body| Body::http_body_unsync(Patient::new(body, patience)));
@@ -401,27 +404,16 @@ impl S3Access for Access {
         let sender = context.extensions_mut().get::<Sender>().copied();
         let sender = sender.ok_or(S3ErrorCode::InternalError)?;
         let headers = context.headers();
-        let mut caller = Caller::new(who, &adapter.account_id, sender, &query, headers);
+        let (account_id, is_form) = (&adapter.account_id, operation == "PostObject");
+        let mut caller = Caller::new(who, account_id, sender, (&query, headers), is_form);
         let settings = match on {
             On::Everything => None,
             _ if operation == "CreateBucket" => None,
             _ => Some(adapter.settings_of(&bucket)?),
         };
         check_owner(headers, &adapter.account_id)?;
-        let asked = Asked {
-            operation,
-            bucket: &bucket,
-            key: &key,
-        };
-        if let Some(settings) = settings
-            .as_deref()
-            .filter(|settings| settings.asks_for_tags())
-            && on == On::Object
-        {
-            adapter
-                .add_tags(&mut caller, settings, &asked, version.as_deref())
-                .await;
-        }
+        let region = settings.as_deref().map(|settings| &*settings.bucket.region);
+        caller.set_region(region.unwrap_or(&adapter.default_region));
         let resource = match on {
             On::Everything => Resource::Everything,
             On::Bucket => Resource::Bucket(&bucket),
@@ -435,62 +427,70 @@ impl S3Access for Access {
                 return Ok(());
             }
         };
-        caller.permit(settings.as_deref(), action, resource)?;
-        for action in asked.also(headers) {
-            caller.permit(settings.as_deref(), action, resource)?;
+        // Only for this decision: the request may be about another object besides.
+        let asking = match (&settings, on) {
+            (Some(settings), On::Object) => {
+                let which = Which {
+                    bucket: &bucket,
+                    key: &key,
+                    version: version.as_deref(),
+                };
+                adapter.with_tags(&caller, settings, which).await?
+            }
+            _ => Cow::Borrowed(&caller),
+        };
+        asking.permit(settings.as_deref(), action, resource)?;
+        for action in also(operation, headers) {
+            asking.permit(settings.as_deref(), action, resource)?;
         }
+        drop(asking);
         unserved::check(operation, headers)?;
         context.extensions_mut().insert(Arc::new(caller));
         Ok(())
     }
 }
 
-/// What a request is about.
-struct Asked<'a> {
-    operation: &'a str,
-    bucket: &'a str,
-    key: &'a str,
-}
-
-impl Asked<'_> {
-    /// Permissions that it needs besides.
-    fn also(&self, headers: &HeaderMap) -> Vec<&'static str> {
-        let is_tagging = headers.contains_key("x-amz-tagging");
-        match self.operation {
-            "PutObject" | "CopyObject" | "CreateMultipartUpload" if is_tagging => {
-                vec!["s3:PutObjectTagging"]
-            }
-            "GetObjectAttributes" => vec!["s3:GetObjectAttributes"],
-            _ => Vec::new(),
+/// Permissions that an operation needs besides.
+fn also(operation: &str, headers: &HeaderMap) -> Vec<&'static str> {
+    let is_tagging = headers.contains_key("x-amz-tagging");
+    match operation {
+        "PutObject" | "CopyObject" | "CreateMultipartUpload" if is_tagging => {
+            vec!["s3:PutObjectTagging"]
         }
+        "GetObjectAttributes" => vec!["s3:GetObjectAttributes"],
+        _ => Vec::new(),
     }
 }
 
 impl Adapter {
-    async fn add_tags(
+    /// The caller as conditions on an object's tags see it, if there are any.
+    pub(super) async fn with_tags<'c>(
         &self,
-        caller: &mut Caller,
+        caller: &'c Caller,
         settings: &Settings,
-        asked: &Asked<'_>,
-        version: Option<&str>,
-    ) {
-        let info = self
-            .disk
-            .head(&settings.bucket.name, asked.key, version)
-            .await;
-        debug_assert_eq!(settings.bucket.name, asked.bucket);
-        // An object that is not there has no tags.
-        if let Ok(info) = info {
-            caller.set_object_tags(&info.tags);
+        which: Which<'_>,
+    ) -> S3Result<Cow<'c, Caller>> {
+        if !settings.asks_for_tags() && !caller.asks_for_tags() {
+            return Ok(Cow::Borrowed(caller));
+        }
+        match self.disk.head(which.bucket, which.key, which.version).await {
+            Ok(info) => {
+                let mut caller = caller.clone();
+                caller.set_object_tags(&info.tags);
+                Ok(Cow::Owned(caller))
+            }
+            // What cannot be known must not pass for no tags.
+            Err(error @ (DiskError::Unavailable(_) | DiskError::Damaged(_))) => {
+                Err(error::of_disk(error))
+            }
+            // An object that is not there has no tags.
+            Err(_) => Ok(Cow::Borrowed(caller)),
         }
     }
 }
 
 fn version_of(query: &str) -> Option<String> {
-    let version = query.split('&').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        (text::form_decoded(name) == "versionId").then(|| text::form_decoded(value))
-    });
+    let version = text::parameter(query, "versionId");
     version.filter(|version| !version.is_empty())
 }
 
