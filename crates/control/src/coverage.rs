@@ -37,7 +37,7 @@ different.
 | Get- and PutBucketVersioning | served | without MfaDelete |
 | Get-, Put- and DeleteBucketOwnershipControls, Get- and PutBucketAcl, Get- and PutObjectAcl | served | the bucket's owner owns everything; other ACLs are refused |
 | GetBucketEncryption, -LifecycleConfiguration, -Replication, -Logging, -Notification, -RequestPayment, -AccelerateConfiguration, GetObjectLockConfiguration, and lists of analytics, inventory, metrics and tiering | served | as not configured |
-| all others | 501 |  |
+| all others | 501 | as S3 says it |
 ";
 
 /// The implementation of an operation, if there is one.
