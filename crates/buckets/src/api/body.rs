@@ -15,13 +15,15 @@ use thiserror::Error;
 use tokio::time::Sleep;
 
 use super::error;
-use crate::disk::{Algorithm, Chunks, Disk, DiskError, Written};
+use crate::disk::{Algorithm, Chunks, Disk, DiskError, Running, Written, encode};
 
 /// What a client says of the bytes that it sends, to be held against them.
 #[derive(Clone, Debug, Default)]
 pub struct Promise {
-    /// By which the bytes are summed up.
+    /// By which the bytes are summed up for good.
     pub algorithm: Algorithm,
+    /// By which the client sums them up, if by another one.
+    pub other: Option<Algorithm>,
     /// The checksum in base64.
     pub checksum: Option<String>,
     /// `Content-MD5`, in base64.
@@ -39,11 +41,15 @@ pub async fn receive(
 ) -> S3Result<Written> {
     let md5 = promise.md5.as_deref().map(read_md5).transpose()?;
     let mut staged = disk.stage(promise.algorithm);
+    let mut other = promise.other.map(Running::new);
     if let Some(body) = body {
         let mut body = s3s::Body::from(body);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| broken(&*error))?;
             if let Ok(bytes) = frame.into_data() {
+                if let Some(other) = &mut other {
+                    other.update(&bytes);
+                }
                 staged.write(bytes).await.map_err(error::of_disk)?;
             }
         }
@@ -56,18 +62,18 @@ pub async fn receive(
     if md5.is_some_and(|md5| md5 != written.md5()) {
         return Err(error::of_disk(DiskError::BadDigest("Content-MD5")));
     }
-    let name = format!(
-        "x-amz-checksum-{}",
-        promise.algorithm.as_str().to_lowercase()
-    );
+    let algorithm = promise.other.unwrap_or(promise.algorithm).as_str();
+    let value = match other {
+        Some(other) => encode(&other.finish()),
+        None => written.checksum().value.clone(),
+    };
+    let name = format!("x-amz-checksum-{}", algorithm.to_lowercase());
     let sent_after = trailers.and_then(TrailingHeaders::take).and_then(|fields| {
         let value = fields.get(&*name)?.to_str().ok()?;
         Some(value.trim().to_owned())
     });
     let promised = [promise.checksum.as_ref(), sent_after.as_ref()];
-    let is_kept = |value: &&String| **value == written.checksum().value;
-    if !promised.into_iter().flatten().all(|value| is_kept(&value)) {
-        let algorithm = promise.algorithm.as_str();
+    if promised.into_iter().flatten().any(|said| *said != value) {
         return Err(error::of_disk(DiskError::BadDigest(algorithm)));
     }
     Ok(written)

@@ -208,16 +208,17 @@ macro_rules! set_checksum {
 }
 pub(super) use set_checksum;
 
-/// The one of the five that is said, if any is.
+/// The one of the five that is of this algorithm, if it is said. Others were held against the bytes
+/// when these came.
 macro_rules! said_checksum {
-    ($input:expr) => {
-        $input
-            .checksum_crc32
-            .clone()
-            .or_else(|| $input.checksum_crc32c.clone())
-            .or_else(|| $input.checksum_crc64nvme.clone())
-            .or_else(|| $input.checksum_sha1.clone())
-            .or_else(|| $input.checksum_sha256.clone())
+    ($input:expr, $algorithm:expr) => {
+        match $algorithm {
+            $crate::disk::Algorithm::Crc32 => $input.checksum_crc32.clone(),
+            $crate::disk::Algorithm::Crc32c => $input.checksum_crc32c.clone(),
+            $crate::disk::Algorithm::Crc64Nvme => $input.checksum_crc64nvme.clone(),
+            $crate::disk::Algorithm::Sha1 => $input.checksum_sha1.clone(),
+            $crate::disk::Algorithm::Sha256 => $input.checksum_sha256.clone(),
+        }
     };
 }
 pub(super) use said_checksum;

@@ -71,17 +71,12 @@ impl Adapter {
             .await;
         let upload = upload.map_err(of_disk)?;
         let sent = convert::promise(&request.headers, input.content_length)?;
+        // Clients sum parts up as they like, also where they began the upload without a word of it.
         let says_one = sent.checksum.is_some() || request.trailing_headers.is_some();
-        if says_one && sent.algorithm != upload.algorithm {
-            return Err(s3_error!(
-                InvalidRequest,
-                "The part has a checksum by {}, and its upload was begun with {}.",
-                sent.algorithm.as_str(),
-                upload.algorithm.as_str()
-            ));
-        }
+        let is_other = says_one && sent.algorithm != upload.algorithm;
         let promise = Promise {
             algorithm: upload.algorithm,
+            other: is_other.then_some(sent.algorithm),
             ..sent
         };
         let trailers = request.trailing_headers.as_ref();
@@ -185,6 +180,9 @@ impl Adapter {
         let chosen = chosen
             .filter(|parts| !parts.is_empty())
             .ok_or_else(|| s3_error!(MalformedXML, "You must specify at least one part"))?;
+        let (bucket, key, id) = (&input.bucket, &input.key, &input.upload_id);
+        let upload = self.disk.upload(bucket, key, id).await;
+        let algorithm = upload.map_err(of_disk)?.algorithm;
         let parts = chosen.iter().map(|part| {
             Ok(PartChoice {
                 number: part_number(part.part_number.unwrap_or(0))?,
@@ -193,7 +191,7 @@ impl Adapter {
                     .as_ref()
                     .map(|etag| etag.value().to_owned())
                     .unwrap_or_default(),
-                checksum: said_checksum!(part),
+                checksum: said_checksum!(part, algorithm),
             })
         });
         let asked = CompleteRequest {
@@ -201,7 +199,7 @@ impl Adapter {
             key: input.key.clone(),
             upload_id: input.upload_id.clone(),
             parts: parts.collect::<S3Result<_>>()?,
-            checksum: said_checksum!(input),
+            checksum: said_checksum!(input, algorithm),
             size_bytes: input
                 .mpu_object_size
                 .and_then(|size| u64::try_from(size).ok()),

@@ -136,12 +136,12 @@ impl Crc {
 }
 
 /// A checksum of bytes as they come.
-pub(super) enum Running {
+pub(crate) enum Running {
     Crc(Box<CrcDigest>),
     Sha(digest::Context),
 }
 
-pub(super) struct CrcDigest {
+pub(crate) struct CrcDigest {
     crc: Crc,
     digest: crc_fast::Digest,
 }
@@ -176,7 +176,7 @@ impl Running {
 }
 
 /// The checksum in base64.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 

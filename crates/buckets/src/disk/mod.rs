@@ -39,6 +39,7 @@ use self::{
     index::{Change, Index},
 };
 
+pub(crate) use self::checksum::{Running, encode};
 pub use self::{
     checksum::{Algorithm, Checksum, ChecksumKind},
     error::{DiskError, OpenError},

@@ -93,6 +93,28 @@ async fn parts_can_be_copied_and_uploads_given_up() {
 }
 
 #[tokio::test]
+async fn parts_are_summed_up_as_their_client_likes() {
+    let world = World::with_site().await;
+    let id = begun(&world).await;
+    let target = format!("/site/big?partNumber=1&uploadId={id}");
+    for (value, status) in [("AAAAAA==", 400), ("NhCmhg==", 200)] {
+        let sum = [("x-amz-checksum-crc32", value)];
+        let put = world
+            .ask_with(By::Root, "PUT", &target, &sum, b"hello")
+            .await;
+        assert_eq!(put.status, status, "{}", put.text());
+    }
+    let complete = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>\
+        <ETag>5d41402abc4b2a76b9719d911017c592</ETag><ChecksumCRC32>NhCmhg==</ChecksumCRC32></Part>\
+        </CompleteMultipartUpload>";
+    let target = format!("/site/big?uploadId={id}");
+    let done = world
+        .ask(By::Root, "POST", &target, complete.as_bytes())
+        .await;
+    assert_eq!(done.status, 200, "{}", done.text());
+}
+
+#[tokio::test]
 async fn a_form_without_a_signature_needs_a_policy_that_lets_anybody_write() {
     let world = World::with_site().await;
     let form = "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nposted\r\n--x\r\n\
