@@ -190,6 +190,15 @@ impl Caller {
         }
     }
 
+    /// The same of the tags that objects shall get.
+    pub fn set_request_tags(&mut self, tags: &[(String, String)]) {
+        for (key, value) in tags.iter().filter(|(key, _)| !key.is_empty()) {
+            let name = format!("s3:RequestObjectTag/{key}");
+            self.context.set(&name, value.as_str());
+            self.context.add("s3:RequestObjectTagKeys", key.as_str());
+        }
+    }
+
     /// The ARN or another name to know it by in messages and as the maker of uploads.
     pub fn name(&self) -> String {
         let principal = self.principal();

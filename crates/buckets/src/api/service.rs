@@ -108,7 +108,9 @@ impl Service {
         let mut request = Request::from_parts(parts, ());
         let host = host_of(request.uri(), request.headers()).to_owned();
         let is_head = request.method() == Method::HEAD;
-        let mut response = match self.domains.read(&host) {
+        let host = self.domains.read(&host);
+        let is_site = matches!(host, Host::Website(_));
+        let mut response = match host {
             Host::Website(bucket) => self.website(&bucket, &request, sender).await,
             host => {
                 let bucket = self.bucket_of(&host, request.uri());
@@ -137,7 +139,7 @@ impl Service {
             *response.body_mut() = Body::empty();
         }
         let id = self.request_id(sender);
-        finish(response, &id).await
+        finish(response, &id, is_site).await
     }
 
     /// Lets s3s answer. What it holds in memory waits for its room.
@@ -289,13 +291,14 @@ pub(super) fn refusal(error: S3Error) -> Response<Body> {
     })
 }
 
-/// What every answer has, and what s3s leaves out of errors.
-async fn finish(mut response: Response<Body>, id: &str) -> Response<Body> {
+/// What every answer has, and what s3s leaves out of errors. Those of a website are pages, perhaps
+/// objects.
+async fn finish(mut response: Response<Body>, id: &str, is_site: bool) -> Response<Body> {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     if response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(header::CONTENT_TYPE);
-    } else if is_error && !is_page(&response) {
+    } else if is_error && !is_site {
         let body = std::mem::take(response.body_mut());
         // It was made in memory.
         let text = body.collect().await.map(|body| body.to_bytes());
@@ -311,11 +314,6 @@ async fn finish(mut response: Response<Body>, id: &str) -> Response<Body> {
         response.headers_mut().insert("x-amz-request-id", id);
     }
     response
-}
-
-fn is_page(response: &Response<Body>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind != "application/xml")
 }
 
 /// An error with a message and the request's id.

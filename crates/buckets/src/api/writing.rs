@@ -49,7 +49,7 @@ impl Adapter {
         let is_form = request.method == Method::POST;
         let promise = match is_form {
             true => {
-                self.permit_form(&request)?;
+                self.permit_form(&request).await?;
                 Promise::default()
             }
             false => convert::promise(&request.headers, request.input.content_length)?,
@@ -64,7 +64,7 @@ impl Adapter {
 
     /// Judges a form by its key, which is a field of it. Its policy, if it is signed, has been held
     /// against its fields; a signature without one is none.
-    fn permit_form(&self, request: &S3Request<PutObjectInput>) -> S3Result<()> {
+    async fn permit_form(&self, request: &S3Request<PutObjectInput>) -> S3Result<()> {
         let caller = caller_of(request)?;
         // Signatures of version 2 name no region.
         if caller.is_signed() && request.region.is_none() {
@@ -76,6 +76,17 @@ impl Adapter {
         let input = &request.input;
         let settings = self.settings_of(&input.bucket)?;
         let object = Resource::Object(&input.bucket, &input.key);
+        let which = Which {
+            bucket: &input.bucket,
+            key: &input.key,
+            version: None,
+        };
+        let mut caller = self.with_tags(caller, &settings, which).await?;
+        let tags = convert::header_tags(input.tagging.as_deref())?;
+        if !tags.is_empty() {
+            caller.to_mut().set_request_tags(&tags);
+            caller.permit(Some(&settings), "s3:PutObjectTagging", object)?;
+        }
         caller.permit(Some(&settings), "s3:PutObject", object)?;
         refuse_unserved_fields(input)
     }
@@ -128,7 +139,13 @@ impl Adapter {
                 None => "s3:GetObjectTagging",
             };
             let object = Resource::Object(which.bucket, which.key);
-            caller.permit(Some(&settings), action, object)?;
+            let reader = self.with_tags(caller, &settings, which).await?;
+            reader.permit(Some(&settings), action, object)?;
+            let mut writer = caller.clone();
+            writer.set_request_tags(&source.tags);
+            let settings = self.settings_of(&input.bucket)?;
+            let object = Resource::Object(&input.bucket, &input.key);
+            writer.permit(Some(&settings), "s3:PutObjectTagging", object)?;
         }
         let mut attributes = attributes!(input);
         // Redirects are never copied along.
@@ -233,6 +250,12 @@ impl Adapter {
                 Some(_) => "s3:DeleteObjectVersion",
                 None => "s3:DeleteObject",
             };
+            let which = Which {
+                bucket: &input.bucket,
+                key: &target.key,
+                version: target.version_id.as_deref(),
+            };
+            let caller = self.with_tags(caller, &settings, which).await?;
             let object = Resource::Object(&input.bucket, &target.key);
             match caller.permit(Some(&settings), action, object) {
                 Ok(()) => targets.push(target),
@@ -279,7 +302,7 @@ impl Adapter {
         &self,
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
-        let caller = caller_of(&request)?.clone();
+        let mut caller = caller_of(&request)?.clone();
         let input = request.input;
         let which = Which {
             bucket: &input.bucket,
@@ -287,6 +310,16 @@ impl Adapter {
             version: input.version_id.as_deref(),
         };
         let tags = convert::tags(input.tagging.tag_set)?;
+        // Once more: only now are the tags known, which may be denied.
+        caller.set_request_tags(&tags);
+        let action = match which.version {
+            Some(_) => "s3:PutObjectVersionTagging",
+            None => "s3:PutObjectTagging",
+        };
+        let settings = self.settings_of(which.bucket)?;
+        let asking = self.with_tags(&caller, &settings, which).await?;
+        let object = Resource::Object(which.bucket, which.key);
+        asking.permit(Some(&settings), action, object)?;
         let version_id = self.set_tags(&caller, which, tags).await?;
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }

@@ -220,3 +220,136 @@ async fn hosts_that_are_a_buckets_own_lead_to_it() {
         );
     }
 }
+
+const TAGGED: (&str, &str) = ("x-amz-tagging", "open=yes");
+
+#[tokio::test]
+async fn a_copy_reads_its_source_by_the_tags_of_the_source() {
+    let world = World::with_site().await;
+    let tagged = world
+        .ask_with(By::Root, "PUT", "/site/own", &[TAGGED], b"")
+        .await;
+    assert_eq!(tagged.status, 200, "{}", tagged.text());
+    let by_tag = OAC.replace(
+        "\"Condition\": {\"StringEquals\": {",
+        "\"Condition\": {\"StringEquals\": {\"s3:ExistingObjectTag/open\": \"yes\",",
+    );
+    let write = OAC.replace("s3:GetObject", "s3:PutObject");
+    let put = world.put_policy(&format!("{by_tag}, {write}")).await;
+    assert_eq!(put.status, 204, "{}", put.text());
+    for (source, status) in [("/site/index.html", 403), ("/site/own", 200)] {
+        let source = [
+            ("x-amz-copy-source", source),
+            ("x-amz-metadata-directive", "REPLACE"),
+            ("x-amz-tagging-directive", "REPLACE"),
+        ];
+        let copied = world
+            .ask_with(By::Distribution, "PUT", "/site/own", &source, b"")
+            .await;
+        assert_eq!(copied.status, status, "{source:?}: {}", copied.text());
+    }
+}
+
+#[tokio::test]
+async fn what_tags_protect_is_not_deleted_among_many() {
+    let world = World::with_site().await;
+    let tagged = world
+        .ask_with(By::Root, "PUT", "/site/kept", &[TAGGED], b"")
+        .await;
+    assert_eq!(tagged.status, 200, "{}", tagged.text());
+    let deny = r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject",
+        "Resource": "arn:aws:s3:::site/*",
+        "Condition": {"StringEquals": {"s3:ExistingObjectTag/open": "yes"}}}"#;
+    assert_eq!(world.put_policy(deny).await.status, 204);
+    assert_eq!(world.status(By::Root, "DELETE", "/site/kept").await, 403);
+    let delete = b"<Delete><Object><Key>kept</Key></Object>\
+        <Object><Key>index.html</Key></Object></Delete>";
+    let told = world.ask(By::Root, "POST", "/site?delete", delete).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    assert_eq!(world.status(By::Root, "GET", "/site/kept").await, 200);
+    assert_eq!(world.status(By::Root, "GET", PAGE).await, 404);
+}
+
+#[tokio::test]
+async fn tags_that_are_denied_are_not_given_later_either() {
+    let world = World::with_site().await;
+    let deny = r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": "arn:aws:s3:::site/*",
+        "Condition": {"StringEquals": {"s3:RequestObjectTag/open": "yes"}}}"#;
+    assert_eq!(world.put_policy(deny).await.status, 204);
+    let put = world.ask_with(By::Root, "PUT", PAGE, &[TAGGED], b"").await;
+    assert_eq!(put.status, 403);
+    for (value, status) in [("yes", 403), ("no", 200)] {
+        let tags = format!(
+            "<Tagging><TagSet><Tag><Key>open</Key><Value>{value}</Value></Tag></TagSet></Tagging>"
+        );
+        let target = "/site/index.html?tagging";
+        let told = world.ask(By::Root, "PUT", target, tags.as_bytes()).await;
+        assert_eq!(told.status, status, "{}", told.text());
+    }
+}
+
+#[tokio::test]
+async fn conditions_see_the_kind_and_the_age_of_a_signature_and_the_buckets_region() {
+    let world = World::with_site().await;
+    let deny = |condition: &str| {
+        format!(
+            r#"{{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::site/*", "Condition": {condition}}}"#
+        )
+    };
+    let request = sigv4::Request {
+        method: "GET",
+        path: PAGE,
+        query: "",
+        headers: &[("host", crate::world::HOST.as_bytes())],
+        body: b"",
+    };
+    let signed_secs = crate::world::now_secs() - 60;
+    let query = crate::world::signer(By::Root)
+        .presign(&request, signed_secs, 600)
+        .unwrap();
+    let query = query.replace("X-Amz-Signature", "X-Amz-Signatur%65");
+    let link = format!("{PAGE}?{query}");
+    for (condition, by_link, by_field) in [
+        (
+            r#"{"StringEquals": {"s3:authType": "REST-QUERY-STRING"}}"#,
+            403,
+            200,
+        ),
+        (
+            r#"{"StringEquals": {"s3:authType": "REST-HEADER"}}"#,
+            200,
+            403,
+        ),
+        (
+            r#"{"NumericGreaterThan": {"s3:signatureAge": "30000"}}"#,
+            403,
+            200,
+        ),
+        (
+            r#"{"NumericGreaterThan": {"s3:signatureAge": "300000"}}"#,
+            200,
+            200,
+        ),
+        (
+            r#"{"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}"#,
+            200,
+            200,
+        ),
+        (
+            r#"{"StringEquals": {"aws:RequestedRegion": "us-east-1"}}"#,
+            403,
+            403,
+        ),
+    ] {
+        assert_eq!(world.put_policy(&deny(condition)).await.status, 204);
+        let told = world.ask(By::Anybody, "GET", &link, b"").await;
+        assert_eq!(told.status, by_link, "{condition}: {}", told.text());
+        assert_eq!(
+            world.status(By::Root, "GET", PAGE).await,
+            by_field,
+            "{condition}"
+        );
+    }
+}
