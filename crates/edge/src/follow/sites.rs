@@ -11,7 +11,7 @@ use shapes::ShapeError;
 use shapes::cloudfront::{ConnectionMode, DistributionConfig, InvalidationBatch, Origin};
 use store::{Batch, Document, Event};
 
-use crate::site::{Policies, Site, bucket_of, compile, compile_tenant};
+use crate::site::{Policies, Site, bucket_of, compile, compile_tenant, website_of};
 
 /// The documents that sites are made of, as far as compiling needs them.
 pub(crate) struct Sites {
@@ -411,7 +411,8 @@ fn used_by_origin(origin: &Origin) -> Vec<String> {
     let identity = origin.s3_origin_config.as_ref();
     let identity = identity.map(|s3| s3.origin_access_identity.as_str());
     let identity = identity.and_then(|path| path.rsplit('/').next());
-    let bucket = bucket_of(&origin.domain_name);
+    let domain_name = &origin.domain_name;
+    let bucket = bucket_of(domain_name).or_else(|| website_of(domain_name));
     let control = origin.origin_access_control_id.as_deref();
     let named = [identity, bucket, control].into_iter().flatten();
     named.map(str::to_owned).collect()

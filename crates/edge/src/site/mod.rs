@@ -23,7 +23,7 @@ pub use compile::{compile, compile_tenant};
 pub(crate) use normal::readings;
 pub use origin_access::{AccessKey, OriginAccess, Service, Signing};
 pub use pattern::{PathPattern, PatternError, wildcard_match};
-pub use policies::{Policies, PolicyError, Private, bucket_of};
+pub use policies::{Policies, PolicyError, Private, bucket_of, website_of};
 pub use signers::TrustedSigners;
 
 pub use crate::deployment::{Deployment, Stickiness, Traffic};

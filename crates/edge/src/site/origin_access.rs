@@ -8,7 +8,7 @@ use shapes::cloudfront::{
     OriginAccessControlOriginTypes as OriginType, OriginAccessControlSigningBehaviors as Behavior,
 };
 
-use super::policies::{Private, bucket_of};
+use super::policies::{Private, bucket_of, website_of};
 use super::{Origin, OriginProtocol};
 
 /// How the edge proves to an origin who asks.
@@ -173,10 +173,13 @@ fn of_identity(path: &str, private: &Private) -> Result<String, String> {
     }
 }
 
-/// The bucket of this installation that an S3 origin means.
+/// The bucket of this installation that an S3 origin means, or whose website a custom one means.
 pub(super) fn bucket<'p>(origin: &cf::Origin, private: &'p Private) -> Option<&'p Bucket> {
-    origin.s3_origin_config.as_ref()?;
-    private.buckets.get(bucket_of(&origin.domain_name)?)
+    let name = match origin.s3_origin_config {
+        Some(_) => bucket_of(&origin.domain_name),
+        None => website_of(&origin.domain_name),
+    };
+    private.buckets.get(name?)
 }
 
 /// Leads an origin to where its bucket is kept instead of where its name resolves to. Its name
@@ -224,6 +227,40 @@ fn place(endpoint: &str) -> Option<(bool, &str, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_is_found_by_its_name_at_s3_and_its_website_by_a_custom_origins() {
+        let kept = Bucket {
+            node: "n1".into(),
+            endpoint: "http://127.0.0.1:4566".into(),
+            region: "us-east-1".into(),
+        };
+        let mut private = Private::default();
+        private.buckets.insert("site".into(), kept.clone());
+        let origin = |domain: &str, is_s3: bool| {
+            let kind = match is_s3 {
+                true => serde_json::json!({ "OriginAccessIdentity": "" }),
+                false => serde_json::json!({
+                    "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
+                }),
+            };
+            let member = ["CustomOriginConfig", "S3OriginConfig"][usize::from(is_s3)];
+            let json = serde_json::json!({ "Id": "o", "DomainName": domain, member: kind });
+            shapes::from_value::<cf::Origin>(&json).unwrap()
+        };
+        for (domain, is_s3, is_found) in [
+            ("site.s3.us-east-1.amazonaws.com", true, true),
+            ("site.s3-website-us-east-1.amazonaws.com", false, true),
+            ("site.s3-website.us-east-1.amazonaws.com", false, true),
+            ("site.s3.us-east-1.amazonaws.com", false, false),
+            ("other.s3.us-east-1.amazonaws.com", true, false),
+            ("site.example.com", true, false),
+        ] {
+            let origin = origin(domain, is_s3);
+            let found = bucket(&origin, &private);
+            assert_eq!(found, is_found.then_some(&kept), "{domain}");
+        }
+    }
 
     #[test]
     fn an_endpoint_is_a_scheme_a_host_and_perhaps_a_port() {

@@ -21,7 +21,7 @@ use documents::{FormError, keys, managed};
 use store::Document;
 
 use private::config;
-pub use private::{Private, bucket_of};
+pub use private::{Private, bucket_of, website_of};
 
 /// Longest policy file: a list of all policies that an account may have is far shorter.
 const POLICY_FILE_BYTES_MAX: u64 = 4 << 20;

@@ -116,6 +116,14 @@ pub fn bucket_of(domain_name: &str) -> Option<&str> {
     (!name.is_empty() && !rest.starts_with(".s3-website")).then_some(name)
 }
 
+/// The bucket whose website an origin's domain name means: `site.s3-website-eu-west-1.…`,
+/// `site.s3-website.eu-west-1.…`. It is a custom origin, which nobody signs for.
+pub fn website_of(domain_name: &str) -> Option<&str> {
+    let (name, rest) = domain_name.split_at(domain_name.rfind(".s3-website")?);
+    let rest = &rest[".s3-website".len()..];
+    (!name.is_empty() && rest.starts_with(['-', '.'])).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +137,13 @@ mod tests {
         assert_eq!(bucket_of("site.s3-website-us-east-1.amazonaws.com"), None);
         assert_eq!(bucket_of("site.s3-website.us-east-1.amazonaws.com"), None);
         assert_eq!(bucket_of("origin.example.com"), None);
+        assert_eq!(
+            website_of("site.s3-website-us-east-1.amazonaws.com"),
+            Some("site")
+        );
+        assert_eq!(website_of("my.site.s3-website.localhost"), Some("my.site"));
+        assert_eq!(website_of("site.s3.us-east-1.amazonaws.com"), None);
+        assert_eq!(website_of("site.s3-websites.test"), None);
         assert_eq!(bucket_of(".s3.localhost"), None);
     }
 
