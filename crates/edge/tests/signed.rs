@@ -179,6 +179,17 @@ fn a_private_path_is_private_in_every_spelling() {
         "/public\\..\\private\\a",
         "/%5Cprivate%5Ca",
         "/../private/a",
+        "/private;x/a",
+        "/a;x/..;y/private/a",
+        "/private;x%2Fa",
+        // An origin for which a backslash is a letter finds it in the root.
+        "/z%5Cz%2F..%2Fprivate/a",
+        "/z\\z%2F..%2Fprivate/a",
+        // So does one that decodes twice before it resolves.
+        "/z/z%252Fz%2F..%2F..%2F..%2Fprivate/a",
+        // One whose paths all begin with `/public` may have the private ones beside them.
+        "/../root/private/a",
+        "/a/../../root/private/a",
         "/private/",
         "/private//a",
     ] {
@@ -211,6 +222,8 @@ fn a_signature_for_one_part_of_a_site_opens_no_other() {
         "/private/a/..%2fb",
         "/private/a%2F..%2Fb",
         "/private/a/b/../../b",
+        "/private/a/x%2Fy/../../b",
+        "/private/a/x%5Cy%2F..%2F..%2Fb",
         "/private/A/b",
     ] {
         assert_refused(&ask(path), "AccessDenied");

@@ -16,14 +16,38 @@ pub fn normal(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Other paths that an origin may take this one for: as it was sent; with every escape decoded;
-/// with `//` and dot segments gone as well; and so once more, for origins that decode twice. None
-/// for a path that can be read in one way only.
+/// with `//` and dot segments gone as well; and so once more, for origins that decode twice; all
+/// that also without parameters (`/a;x/b`), which servers written in Java cut off. None for a path
+/// that can be read in one way only.
 pub fn readings(path: &[u8]) -> Vec<Vec<u8>> {
-    let Cow::Owned(resolved) = spelling::resolved(path) else {
-        return Vec::new();
-    };
-    let twice = spelling::resolved(&resolved).into_owned();
-    vec![path.to_vec(), decoded(path), resolved, twice]
+    let mut readings = Vec::new();
+    add_readings(path, &mut readings);
+    if memchr::memchr2(b';', b'%', path).is_some() {
+        for path in [path, &decoded(path)] {
+            if memchr::memchr(b';', path).is_some() {
+                let cut = without_parameters(path);
+                add_readings(&cut, &mut readings);
+                readings.push(cut);
+            }
+        }
+    }
+    readings
+}
+
+fn add_readings(path: &[u8], readings: &mut Vec<Vec<u8>>) {
+    if let Cow::Owned(resolved) = spelling::resolved(path) {
+        let twice = spelling::resolved(&resolved).into_owned();
+        readings.extend([path.to_vec(), decoded(path), resolved, twice]);
+    }
+}
+
+/// Each segment up to its first `;`.
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let segments = path.split(|byte| *byte == b'/').map(|segment| {
+        let end = memchr::memchr(b';', segment).unwrap_or(segment.len());
+        &segment[..end]
+    });
+    segments.collect::<Vec<_>>().join(&b'/')
 }
 
 /// With the escapes of unreserved characters decoded, and the others in capitals.
@@ -137,5 +161,10 @@ mod tests {
         assert!(has(b"/private%2Fa/../../x", b"/private/a/../../x"));
         assert!(has(b"/%2570rivate/x", b"/private/x"));
         assert!(has(b"/a\\..\\private\\x", b"/private/x"));
+        assert!(has(b"/private;a=b/x;c", b"/private/x"));
+        assert!(has(b"/private%3Ba/x", b"/private/x"));
+        assert!(has(b"/private;a%2Fx", b"/private/x"));
+        assert!(has(b"/a;/..;b/%70rivate;c/x", b"/private/x"));
+        assert!(has(b"/a;%2Fb/c", b"/a/c"));
     }
 }
