@@ -161,10 +161,7 @@ async fn run(sources: &Sources, settings: Settings) -> Result<ExitCode, ServeErr
     if settings.is_control() {
         tokio::spawn(upkeep::keep_up(Arc::clone(&control)));
         tokio::spawn(upkeep::keep_certificates(Arc::clone(&control)));
-        tokio::spawn(upkeep::put_pops(
-            Arc::clone(&store),
-            settings.pops.clone(),
-        ));
+        tokio::spawn(upkeep::put_pops(Arc::clone(&store), settings.pops.clone()));
     }
     let address = api.local_addr().map_err(system("the API has no address"))?;
     let buckets = disk.map(|disk| {
