@@ -13,6 +13,7 @@ mod configuration;
 mod convert;
 mod cors;
 mod error;
+mod form;
 pub mod limits;
 mod listing;
 mod multipart;

@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::addressing::{Domains, Host, first_segment, host_of, is_for_s3};
 use super::body::Patient;
 use super::caller::{Caller, Keyring, Resource, Sender};
+use super::form::Completed;
 use super::operations::{self, On};
 use super::reading::Which;
 use super::settings::{AllSettings, Settings};
@@ -155,7 +156,13 @@ impl Service {
         let is_form = kind.is_some_and(|kind| kind.starts_with(b"multipart/form-data"));
         let length = request.body().size_hint().upper();
         let patience = self.patience;
-        let request = request.map(|body| Body::http_body_unsync(Patient::new(body, patience)));
+        let request = request.map(|body| {
+            let body = Patient::new(body, patience);
+            match is_post && is_form {
+                true => Body::http_body_unsync(Completed::new(body)),
+                false => Body::http_body_unsync(body),
+            }
+        });
         let answering = self.s3.call(request);
         let answered = match (is_post, is_form) {
             (false, _) => Ok(answering.await),

@@ -378,11 +378,6 @@ fn put_output(put: &Put) -> PutObjectOutput {
 
 /// What a form asks for in its fields, as others do in the head.
 fn refuse_unserved_fields(input: &PutObjectInput) -> S3Result<()> {
-    if input.key.contains("${filename}") {
-        return Err(not_served(
-            "The key of a form has ${filename}, which is not replaced here; name the key whole.",
-        ));
-    }
     let acl = input.acl.as_ref().map(|acl| acl.as_str());
     super::unserved::acl(acl)?;
     let is_unserved = input.server_side_encryption.is_some()
