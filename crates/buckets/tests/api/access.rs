@@ -231,9 +231,10 @@ async fn a_copy_reads_its_source_by_the_tags_of_the_source() {
         .await;
     assert_eq!(tagged.status, 200, "{}", tagged.text());
     let by_tag = OAC.replace(
-        "\"Condition\": {\"StringEquals\": {",
-        "\"Condition\": {\"StringEquals\": {\"s3:ExistingObjectTag/open\": \"yes\",",
+        "{\"AWS:SourceArn\"",
+        "{\"s3:ExistingObjectTag/open\": \"yes\", \"AWS:SourceArn\"",
     );
+    assert_ne!(by_tag, OAC);
     let write = OAC.replace("s3:GetObject", "s3:PutObject");
     let put = world.put_policy(&format!("{by_tag}, {write}")).await;
     assert_eq!(put.status, 204, "{}", put.text());
