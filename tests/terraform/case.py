@@ -30,6 +30,7 @@ IMPORT_IDS = {
     "aws_cloudfrontkeyvaluestore_keys_exclusive": "{key_value_store_arn}",
     "aws_route53_records_exclusive": "{zone_id}",
     "aws_route53_traffic_policy": "{id}/{version}",
+    "aws_s3_object": "{bucket}/{key}",
 }
 
 PAGES = {

@@ -27,6 +27,7 @@ provider "aws" {
     cloudfrontkeyvaluestore = "http://localhost:${var.api_port}"
     iam                     = "http://127.0.0.1:${var.api_port}"
     route53                 = "http://127.0.0.1:${var.api_port}"
+    s3                      = "http://127.0.0.1:${var.api_port}"
     sts                     = "http://127.0.0.1:${var.api_port}"
   }
 }
