@@ -28,6 +28,12 @@ pub async fn read(
         return Err(refused("there are no buckets here"));
     };
     let version = at.version.as_deref().filter(|version| !version.is_empty());
+    // Nobody reads by the installation's rights what his key's policy does not let him read.
+    let action = match version {
+        Some(_) => "s3:GetObjectVersion",
+        None => "s3:GetObject",
+    };
+    call.permit(action, &format!("arn:aws:s3:::{}/{}", at.bucket, at.key))?;
     let most = limits::BUNDLE_BYTES_MAX;
     let text = buckets.read(&at.bucket, &at.key, version, most).await;
     let bundle = text.and_then(|text| of(&text));
