@@ -3,7 +3,7 @@
 import random
 
 from buckets_case import BucketsCase
-from case import CONFIGURATIONS
+from case import CONFIGURATIONS, processes
 
 # The provider's uploads are in parts of 5 MiB.
 LARGE_BYTES = 11 << 20
@@ -11,7 +11,7 @@ LARGE_BYTES = 11 << 20
 
 class Buckets(BucketsCase):
     configuration = "buckets"
-    resources_made = 22
+    resources_made = 23
     resources_changed = 12
 
     @classmethod
@@ -67,8 +67,8 @@ class Buckets(BucketsCase):
         host = site["website_endpoint"]
         self.assertEqual("shop-site.s3-website-us-east-1.amazonaws.com", host)
         for path, status, seen in (("/", 200, b"<h1>first</h1>\n"), ("/none", 404, b"error.html\n")):
-            answer = self.anybody(path, "-H", f"Host: {host}")
-            self.assertEqual((status, seen), (answer.status, answer.body), path)
+            for answer in (self.anybody(path, "-H", f"Host: {host}"), self.get("site.test", path)):
+                self.assertEqual((status, seen), (answer.status, answer.body), path)
         for path, status, location in (
                 ("/old/x", 302, "https://shop.test/new/x"),
                 ("/lost/x", 301, f"http://{host}/found.html"),
@@ -107,11 +107,18 @@ class Buckets(BucketsCase):
         self.terraform.apply(changed=True, copied=False)
         self.import_all(changes=8, changed=True, copied=False)
 
+    def contents(self):
+        """The files that hold objects."""
+        blobs = self.edge.data / "buckets" / "blobs"
+        return [path for path in blobs.rglob("*") if path.is_file()]
+
     def test_7_a_bucket_that_is_not_empty_is_destroyed_if_that_was_said(self):
         # Versions and markers of deletions that Terraform knows nothing of.
         for path in ("/shop-site/more/1", "/shop-site/more/2%20%2B%C3%BC"):
             self.assertEqual(200, self.s3(path, "-X", "PUT", "--data-binary", "x").status)
             self.assertEqual(204, self.s3(path, "-X", "DELETE").status)
-        self.destroy_all(changed=True, copied=False)
+        self.assertNotEqual([], self.contents())
+        self.destroy_all("distribution", changed=True, copied=False)
         self.assertEqual([], self.buckets())
         self.assertEqual(404, self.s3("/shop-site/index.html").status)
+        processes.eventually("an empty disk", lambda: not self.contents())

@@ -198,6 +198,46 @@ resource "aws_s3_object_copy" "copy" {
   tags              = { word = local.word }
 }
 
+# Its website behind an edge.
+
+data "aws_cloudfront_cache_policy" "disabled" {
+  name = "Managed-CachingDisabled"
+}
+
+resource "aws_cloudfront_distribution" "site" {
+  enabled = true
+  aliases = ["site.test"]
+
+  origin {
+    origin_id   = "website"
+    domain_name = aws_s3_bucket_website_configuration.site.website_endpoint
+    custom_origin_config {
+      http_port              = 80
+      https_port             = 443
+      origin_protocol_policy = "http-only"
+      origin_ssl_protocols   = ["TLSv1.2"]
+    }
+  }
+
+  default_cache_behavior {
+    target_origin_id       = "website"
+    viewer_protocol_policy = "allow-all"
+    allowed_methods        = ["GET", "HEAD"]
+    cached_methods         = ["GET", "HEAD"]
+    cache_policy_id        = data.aws_cloudfront_cache_policy.disabled.id
+  }
+
+  restrictions {
+    geo_restriction {
+      restriction_type = "none"
+    }
+  }
+
+  viewer_certificate {
+    cloudfront_default_certificate = true
+  }
+}
+
 # What new buckets have anyway can be said as well.
 
 resource "aws_s3_bucket" "plain" {
