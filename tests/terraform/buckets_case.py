@@ -8,8 +8,8 @@ from case import processes
 
 class BucketsCase(case.Case):
     def s3(self, path, *arguments):
-        """A request to S3, signed with the root key. Older versions of curl sign a query as it is, so
-        that it has to be sorted, and complete."""
+        """A request to S3, signed with the root key. Old versions of curl sign a query as it is: it
+        has to be sorted, and complete."""
         text = (self.edge.data / "credentials").read_text()
         words = dict(line.split(" = ") for line in text.splitlines() if " = " in line)
         return self.anybody(

@@ -66,7 +66,8 @@ class Buckets(BucketsCase):
         site = self.terraform.resource("aws_s3_bucket_website_configuration.site")
         host = site["website_endpoint"]
         self.assertEqual("shop-site.s3-website-us-east-1.amazonaws.com", host)
-        for path, status, seen in (("/", 200, b"<h1>first</h1>\n"), ("/none", 404, b"error.html\n")):
+        for path, status, seen in (
+                ("/", 200, b"<h1>first</h1>\n"), ("/none", 404, b"error.html\n")):
             for answer in (self.anybody(path, "-H", f"Host: {host}"), self.get("site.test", path)):
                 self.assertEqual((status, seen), (answer.status, answer.body), path)
         for path, status, location in (
