@@ -12,6 +12,7 @@
 //!
 //! Read [`Request`], [`Policy`], `statement.rs` and `condition.rs` first.
 
+mod actions;
 mod condition;
 mod context;
 mod document;

@@ -184,6 +184,29 @@ mod tests {
         asked(policy, principal, "s3:GetObject", &[]).is_allowed()
     }
 
+    #[test]
+    fn an_action_that_s3_does_not_have_is_refused_whatever_its_effect() {
+        for effect in ["Allow", "Deny"] {
+            let of = |action: &str| {
+                let statement = statement(json!({ "Effect": effect, "Action": action }));
+                of_bucket(&document(json!([statement])))
+            };
+            for action in [
+                "s3:GetObject",
+                "S3:getobject",
+                "s3:Get*",
+                "s3:*",
+                "*",
+                "s3:?etObject",
+            ] {
+                assert!(of(action).is_ok(), "{action}");
+            }
+            for action in ["s3:GetObjct", "s3:NoSuch*", "s3:Get", "s3:GetObject?"] {
+                assert!(of(action).is_err(), "{action}");
+            }
+        }
+    }
+
     fn identity(id: &str) -> Principal<'_> {
         Principal::OriginAccessIdentity { id }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::actions;
 use crate::condition::{self, Condition};
 use crate::document::{Members, clipped, texts};
 use crate::principals::Principals;
@@ -210,10 +211,19 @@ fn actions(members: &mut Members, about: About<'_>) -> Result<Patterns, PolicyEr
             About::Resource { service, .. } if !pattern.could_be(&format!("{service}:"), true) => {
                 Err(format!("allowed are actions of '{service}:'"))
             }
+            About::Resource { service: "s3", .. } if !names_any(&pattern) => {
+                Err("S3 has no such action for a bucket or what is in it".to_owned())
+            }
             _ => Ok(pattern),
         }
     };
     patterns(members, "Action", read)
+}
+
+/// Whether S3 has an action that a pattern means.
+fn names_any(pattern: &Template) -> bool {
+    let mut actions = actions::OF_BUCKETS.iter();
+    actions.any(|action| pattern.could_be(action, false))
 }
 
 fn resources(

@@ -13,8 +13,8 @@ use super::limits;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// Fields that need not be signed: what they say is held against the body, or is no matter of
-/// rights.
-const UNSIGNED: &[&str] = &["x-amz-content-sha256", "x-amz-user-agent"];
+/// rights. `x-amz-cf-id` is an edge's own, added to what a viewer signed.
+const UNSIGNED: &[&str] = &["x-amz-content-sha256", "x-amz-user-agent", "x-amz-cf-id"];
 
 /// Refuses what must not be verified at all.
 pub fn check(uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
