@@ -264,7 +264,9 @@ async fn custom_error_response(worker: &Rc<Worker>, arrival: &Arrival<'_>, reply
     request.start(b"GET", page.path.as_bytes(), arrival.request.version);
     for (name, value) in arrival.request.iter() {
         let lower = name.to_ascii_lowercase();
-        if lower != b"range" && !lower.starts_with(b"if-") && !lower.starts_with(b"content-") {
+        // It is a page whatever was asked for: no part of one, and no WebSocket.
+        let is_of_another = [&b"range"[..], b"upgrade"].contains(&&lower[..]);
+        if !is_of_another && !lower.starts_with(b"if-") && !lower.starts_with(b"content-") {
             request.push(name, value);
         }
     }

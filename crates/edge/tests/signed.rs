@@ -365,6 +365,11 @@ fn an_error_page_of_a_private_behavior_is_not_shown_to_strangers() {
         (login.status, login.text().as_str()),
         (200, "secret of /login")
     );
+    // Nor does the page become a connection to the origin.
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    assert_eq!(world.get("/private/b", &upgrade).status, 200);
+    assert_eq!(origin.last().get("upgrade"), None);
+    assert_eq!(origin.count(), 1, "the page is in the cache");
 }
 
 #[test]
