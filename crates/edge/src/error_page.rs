@@ -56,6 +56,8 @@ pub enum Cause {
     OriginKeyMissing,
     /// A body whose chunks the viewer signed, for an origin that the edge signs for.
     ChunkSignatures,
+    /// A copy of another object, from an origin that the edge signs for.
+    SignedCopy,
     /// The request's body is longer than what is read to sign it.
     BodyTooLarge,
     /// The edge is at one of its limits.
@@ -82,7 +84,9 @@ impl Cause {
             Cause::OriginInvalidResponse => DetailedResult::OriginInvalidResponseError,
             Cause::OriginHeadTooBig => DetailedResult::OriginHeaderTooBigError,
             Cause::OriginKeyMissing => DetailedResult::OriginError,
-            Cause::ChunkSignatures | Cause::BodyTooLarge => DetailedResult::InvalidRequest,
+            Cause::ChunkSignatures | Cause::SignedCopy | Cause::BodyTooLarge => {
+                DetailedResult::InvalidRequest
+            }
             // Field 14 says it all: `CapacityExceeded` or `LimitExceeded`.
             Cause::Overloaded => DetailedResult::AsResult,
             Cause::Internal => DetailedResult::InternalError,
@@ -116,7 +120,8 @@ impl Cause {
             Cause::BodyNotAllowed
             | Cause::Malformed(_)
             | Cause::FieldEncryption(_)
-            | Cause::ChunkSignatures => {
+            | Cause::ChunkSignatures
+            | Cause::SignedCopy => {
                 "Your browser or app sent a request that could not be understood."
             }
             Cause::RequestTimeout => "Your request took too long to arrive. Try again.",
@@ -199,6 +204,10 @@ impl Cause {
             Cause::ChunkSignatures => {
                 "The body came in chunks that its sender signed (x-amz-content-sha256: STREAMING-) \
                  and the edge signs in its own name: send UNSIGNED-PAYLOAD or the body's SHA-256."
+            }
+            Cause::SignedCopy => {
+                "x-amz-copy-source would copy what the edge may read, whoever asks: copy at the \
+                 origin."
             }
             Cause::BodyTooLarge => {
                 "The body is over 6 MiB, and the edge reads it to sign it: send its SHA-256 as \
@@ -319,7 +328,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every cause; for the malformed requests, one of them.
-    const ALL: [Cause; 25] = [
+    const ALL: [Cause; 26] = [
         Cause::UnknownHost,
         Cause::Misdirected,
         Cause::DistributionDisabled,
@@ -342,6 +351,7 @@ mod tests {
         Cause::OriginHeadTooBig,
         Cause::OriginKeyMissing,
         Cause::ChunkSignatures,
+        Cause::SignedCopy,
         Cause::BodyTooLarge,
         Cause::Overloaded,
         Cause::Internal,
@@ -439,6 +449,7 @@ mod tests {
             (Cause::OriginHeadTooBig, D::OriginHeaderTooBigError),
             (Cause::OriginKeyMissing, D::OriginError),
             (Cause::ChunkSignatures, D::InvalidRequest),
+            (Cause::SignedCopy, D::InvalidRequest),
             (Cause::BodyTooLarge, D::InvalidRequest),
             (Cause::Overloaded, D::AsResult),
             (Cause::Internal, D::InternalError),

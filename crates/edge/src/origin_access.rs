@@ -40,6 +40,10 @@ const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// The field that says what of a body is signed.
 const PAYLOAD_FIELD: &str = "x-amz-content-sha256";
 
+/// The field that makes a PUT a copy. Signed by us, it would have the origin read for a viewer what
+/// only we may read: the object of another behavior, which needs a signature of the viewer's.
+const COPY_FIELD: &str = "x-amz-copy-source";
+
 /// Fields that go along with a body of chunks.
 const CHUNK_FIELDS: [&str; 2] = ["x-amz-decoded-content-length", "x-amz-trailer"];
 
@@ -64,6 +68,10 @@ pub(crate) fn settle(
     let Some(access) = signs(origin, &request.fields) else {
         return Ok(());
     };
+    let is_put = access.service == Service::S3 && request.method == Method::Put;
+    if is_put && request.fields.contains(COPY_FIELD) {
+        return Err(NotSigned::Copy.into());
+    }
     let keys = &worker.shared.origin_keys;
     let key = keys.find(access).map_err(|host| {
         keys.tell_missing(host, &exchange.served.site.id);

@@ -126,6 +126,7 @@ impl Failure {
             }
             FetchError::NotSigned(NotSigned::NoKey) => Cause::OriginKeyMissing,
             FetchError::NotSigned(NotSigned::ChunkSignatures) => Cause::ChunkSignatures,
+            FetchError::NotSigned(NotSigned::Copy) => Cause::SignedCopy,
         };
         Failure {
             status: error.status(),

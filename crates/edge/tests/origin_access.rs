@@ -223,6 +223,25 @@ fn viewers_smuggle_nothing_into_a_signed_request() {
 }
 
 #[test]
+fn nobody_copies_with_the_edges_rights() {
+    let origin = verifying(Dialect::S3);
+    let mut config = config(origin.address);
+    let methods = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"];
+    config["DefaultCacheBehavior"]["AllowedMethods"] = json!({ "Quantity": 7, "Items": methods });
+    let world = edge(&config, &policies("always", "s3"));
+    let copy = [("X-Amz-Copy-Source", "/bucket/private/a")];
+    assert_eq!(world.ask("PUT", "/public/a", &copy).status, 400);
+    assert_eq!(origin.count(), 0);
+    // It means nothing to other methods, and spoils nothing for those who wait for the same.
+    assert_eq!(world.get("/public/a", &copy).status, 200);
+    // Who signs for himself has his own rights.
+    let world = edge(&config, &policies("no-override", "s3"));
+    let theirs = [copy[0], ("Authorization", "theirs")];
+    world.ask("PUT", "/public/a", &theirs);
+    assert_eq!(origin.last().get("authorization"), Some("theirs"));
+}
+
+#[test]
 fn the_viewers_host_does_not_reach_a_signed_origin() {
     let origin = verifying(Dialect::S3);
     let world = edge(&config(origin.address), &policies("always", "s3"));

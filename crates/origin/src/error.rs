@@ -74,6 +74,9 @@ pub enum NotSigned {
     /// Every chunk of the viewer's body is signed with a key of the viewer's.
     #[error("the chunks of the body are signed by the viewer")]
     ChunkSignatures,
+    /// The viewer wants a copy of another object, which whoever signs may read.
+    #[error("it would copy what the signer may read")]
+    Copy,
     /// Bodies that are read before they are signed take up all the room there is for them.
     #[error("no room to read the body before it is signed")]
     NoRoom,
@@ -140,7 +143,7 @@ impl FetchError {
             FetchError::ViewerBody(BodyError::TooLarge) => 413,
             FetchError::ViewerBody(_)
             | FetchError::InvalidRequest
-            | FetchError::NotSigned(NotSigned::ChunkSignatures) => 400,
+            | FetchError::NotSigned(NotSigned::ChunkSignatures | NotSigned::Copy) => 400,
         }
     }
 
@@ -163,7 +166,8 @@ impl FetchError {
                 "CapacityExceeded"
             }
             FetchError::ViewerBody(_) => "ClientCommError",
-            FetchError::InvalidRequest | FetchError::NotSigned(NotSigned::ChunkSignatures) => {
+            FetchError::InvalidRequest
+            | FetchError::NotSigned(NotSigned::ChunkSignatures | NotSigned::Copy) => {
                 "InvalidRequest"
             }
         }
@@ -200,7 +204,9 @@ impl FetchError {
             FetchError::ViewerBody(_)
                 | FetchError::InvalidRequest
                 | FetchError::TooManyConnections
-                | FetchError::NotSigned(NotSigned::ChunkSignatures | NotSigned::NoRoom)
+                | FetchError::NotSigned(
+                    NotSigned::ChunkSignatures | NotSigned::Copy | NotSigned::NoRoom
+                )
         )
     }
 }
@@ -240,6 +246,11 @@ mod tests {
             (FetchError::NotSigned(NotSigned::NoKey), 502, "OriginError"),
             (
                 FetchError::NotSigned(NotSigned::ChunkSignatures),
+                400,
+                "InvalidRequest",
+            ),
+            (
+                FetchError::NotSigned(NotSigned::Copy),
                 400,
                 "InvalidRequest",
             ),
