@@ -40,32 +40,54 @@ impl Domains {
     pub fn read(&self, host: &str) -> Host {
         let host = without_port(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let labels: Vec<&str> = host.split('.').collect();
-        // A bucket may itself have a label that looks like S3's: the last one is S3's, but what is
-        // left of a label that says "website" is the bucket's name.
-        let is_website = |label: &&str| *label == "s3-website" || label.starts_with("s3-website-");
-        if let Some(at) = labels.iter().rposition(is_website)
-            && at > 0
-            && at + 1 < labels.len()
-        {
-            return Host::Website(labels[..at].join("."));
-        }
-        let is_service = |label: &&str| *label == "s3" || label.starts_with("s3-");
-        match labels.iter().rposition(is_service) {
-            Some(0) if labels.len() > 1 => return Host::Service,
-            Some(at) if at > 0 && at + 1 < labels.len() => {
-                return Host::Bucket(labels[..at].join("."));
-            }
-            _ => {}
-        }
         for domain in &self.domains {
-            let bucket = host.strip_suffix(domain.as_str());
-            let bucket = bucket.and_then(|rest| rest.strip_suffix('.'));
-            if let Some(bucket) = bucket.filter(|bucket| !bucket.is_empty()) {
-                return Host::Bucket(bucket.to_owned());
+            if host == *domain {
+                return Host::Other;
+            }
+            let before = host.strip_suffix(domain.as_str());
+            if let Some(before) = before.and_then(|before| before.strip_suffix('.')) {
+                return before_own_domain(before);
             }
         }
-        Host::Other
+        let before = AWS_DOMAINS
+            .iter()
+            .find_map(|domain| host.strip_suffix(domain));
+        before.map_or(Host::Other, before_aws_domain)
+    }
+}
+
+/// AWS's domains. In no other domain does a label that looks like S3's say anything.
+const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
+
+/// What stands before a domain that clients put buckets in front of.
+fn before_own_domain(before: &str) -> Host {
+    let website = before.strip_suffix(".s3-website");
+    match before.strip_suffix(".s3") {
+        _ if matches!(before, "s3" | "s3-website") => Host::Service,
+        Some(bucket) => Host::Bucket(bucket.to_owned()),
+        None => match website {
+            Some(bucket) => Host::Website(bucket.to_owned()),
+            None if before.is_empty() => Host::Other,
+            None => Host::Bucket(before.to_owned()),
+        },
+    }
+}
+
+/// What stands before AWS's domain. A bucket may itself have a label that looks like S3's: the last
+/// one is S3's, but what is left of a label that says "website" is the bucket's name.
+fn before_aws_domain(before: &str) -> Host {
+    let labels: Vec<&str> = before.split('.').collect();
+    let is_website = |label: &&str| *label == "s3-website" || label.starts_with("s3-website-");
+    if let Some(at) = labels.iter().rposition(is_website)
+        && at > 0
+    {
+        return Host::Website(labels[..at].join("."));
+    }
+    let is_service = |label: &&str| *label == "s3" || label.starts_with("s3-");
+    match labels.iter().rposition(is_service) {
+        Some(0) => Host::Service,
+        Some(at) => Host::Bucket(labels[..at].join(".")),
+        None => Host::Other,
     }
 }
 
@@ -146,9 +168,8 @@ pub fn is_for_s3(
 }
 
 fn is_aws(host: &str) -> bool {
-    without_port(host)
-        .to_ascii_lowercase()
-        .ends_with(".amazonaws.com")
+    let host = without_port(host).to_ascii_lowercase();
+    AWS_DOMAINS.iter().any(|domain| host.ends_with(domain))
 }
 
 #[cfg(test)]
@@ -187,6 +208,15 @@ mod tests {
                 Host::Website("site".into()),
             ),
             ("s3-website.localhost", Host::Service),
+            // A bucket of such a name, and hosts that only look like S3's.
+            ("s3-assets.localhost", Host::Bucket("s3-assets".into())),
+            ("my.s3-data.localhost", Host::Bucket("my.s3-data".into())),
+            (
+                "s3-assets.s3.us-east-1.amazonaws.com",
+                Host::Bucket("s3-assets".into()),
+            ),
+            ("dev.s3.corp:4566", Host::Other),
+            ("s3.corp", Host::Other),
             ("localhost:4566", Host::Other),
             ("127.0.0.1:4566", Host::Other),
             ("[::1]:4566", Host::Other),

@@ -123,6 +123,12 @@ pub enum OpenError {
     /// Another process, or another disk of this one, has it.
     #[error("{0} is in use by another process; a directory of buckets has one at a time")]
     InUse(PathBuf),
+    /// There are files of objects, and nothing that names them; swept, they would be lost.
+    #[error(
+        "{0} is missing, and beside it are objects that it named: put it back (with its -wal), or \
+         move the directory away"
+    )]
+    NoIndex(PathBuf),
     /// A newer program made it.
     #[error("{path} has version {found}; this program knows versions up to {known}")]
     Newer {

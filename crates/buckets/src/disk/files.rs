@@ -108,6 +108,15 @@ impl Files {
         Ok(files)
     }
 
+    /// Whether a directory has files of objects.
+    pub fn has_any(dir: &Path) -> bool {
+        let numbered = fs::read_dir(dir.join("blobs")).into_iter().flatten();
+        let mut numbered = numbered
+            .flatten()
+            .flat_map(|number| fs::read_dir(number.path()));
+        numbered.any(|mut files| files.next().is_some())
+    }
+
     /// Removes the files that are not `named`.
     pub fn sweep(&self, named: &HashSet<BlobId>) -> io::Result<Swept> {
         let mut swept = Swept::default();

@@ -71,6 +71,9 @@ impl Disk {
         }
         let lock = schema::Lock::take(dir)?;
         let path = dir.join("index.db");
+        if !path.exists() && Files::has_any(dir) {
+            return Err(OpenError::NoIndex(path));
+        }
         schema::make_file(&path)?;
         let mut sql = schema::connect(&path)?;
         schema::prepare(&mut sql, &path)?;

@@ -181,6 +181,24 @@ fn a_directory_of_a_newer_program_or_another_database_is_refused() {
 }
 
 #[test]
+fn a_directory_that_lost_its_index_is_refused_and_nothing_is_swept() {
+    with_bucket(async |world| {
+        world.put("a", "precious").await;
+        let files = world.files();
+        let World { dir, disk, .. } = world;
+        drop(disk);
+        let (index, away) = (dir.path().join("index.db"), dir.path().join("away"));
+        fs::rename(&index, &away).unwrap();
+        let error = Disk::open(dir.path(), 0).err().unwrap();
+        assert!(matches!(error, OpenError::NoIndex(_)), "{error}");
+        fs::rename(&away, &index).unwrap();
+        let disk = Disk::open(dir.path(), 0).unwrap();
+        assert_eq!(disk.usage().await.unwrap()[0].1.objects, 1);
+        assert_eq!(files, (1, 0));
+    });
+}
+
+#[test]
 fn nobody_else_reads_the_directory() {
     with_bucket(async |world| {
         world.put("a", "secret").await;

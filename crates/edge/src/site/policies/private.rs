@@ -108,6 +108,7 @@ pub(super) fn config<C: DeserializeOwned>(document: &Document) -> Result<C, Form
 /// The bucket that an origin's domain name means by S3's naming: `site.s3.eu-west-1.…`,
 /// `site.s3.…`. None for website endpoints and for what is named otherwise.
 pub fn bucket_of(domain_name: &str) -> Option<&str> {
+    let domain_name = in_s3s_domain(domain_name)?;
     // Names of buckets may have dots, and even `.s3.`: the last one parts.
     let at = domain_name
         .rfind(".s3.")
@@ -116,9 +117,18 @@ pub fn bucket_of(domain_name: &str) -> Option<&str> {
     (!name.is_empty() && !rest.starts_with(".s3-website")).then_some(name)
 }
 
+/// The name, if it is in a domain in which S3's names mean S3: a store of somebody else's may be
+/// named alike, and its buckets are not ours.
+fn in_s3s_domain(domain_name: &str) -> Option<&str> {
+    let domains = [".amazonaws.com", ".amazonaws.com.cn", ".localhost"];
+    let is_in = domains.iter().any(|domain| domain_name.ends_with(domain));
+    is_in.then_some(domain_name)
+}
+
 /// The bucket whose website an origin's domain name means: `site.s3-website-eu-west-1.…`,
 /// `site.s3-website.eu-west-1.…`. It is a custom origin, which nobody signs for.
 pub fn website_of(domain_name: &str) -> Option<&str> {
+    let domain_name = in_s3s_domain(domain_name)?;
     let (name, rest) = domain_name.split_at(domain_name.rfind(".s3-website")?);
     let rest = &rest[".s3-website".len()..];
     (!name.is_empty() && rest.starts_with(['-', '.'])).then_some(name)
@@ -137,6 +147,7 @@ mod tests {
         assert_eq!(bucket_of("site.s3-website-us-east-1.amazonaws.com"), None);
         assert_eq!(bucket_of("site.s3-website.us-east-1.amazonaws.com"), None);
         assert_eq!(bucket_of("origin.example.com"), None);
+        assert_eq!(bucket_of("site.s3.example.com"), None);
         assert_eq!(
             website_of("site.s3-website-us-east-1.amazonaws.com"),
             Some("site")
