@@ -182,11 +182,7 @@ fn behaviors_keep_their_order_and_find_their_targets() {
     let protocols: Vec<_> = site.behaviors.iter().map(|b| b.viewer_protocol).collect();
     assert_eq!(protocols[1], ViewerProtocol::HttpsOnly);
     assert_eq!(protocols[6], ViewerProtocol::AllowAll);
-    let signed: Vec<_> = site
-        .behaviors
-        .iter()
-        .map(|b| b.signers.is_some())
-        .collect();
+    let signed: Vec<_> = site.behaviors.iter().map(|b| b.signers.is_some()).collect();
     assert_eq!(signed.iter().position(|signed| *signed), Some(5));
 }
 
