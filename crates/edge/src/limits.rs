@@ -34,6 +34,8 @@ pub const CONNECTIONS_PER_CLIENT_MAX: usize = 20_000;
 
 /// Longest body that is read before it is signed: Lambda's own bound of a request.
 pub const SIGNED_BODY_BYTES_MAX: usize = 6 << 20;
+/// How long all of one may take.
+pub const SIGNED_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Such bodies of one worker together.
 pub const SIGNED_BODIES_BYTES_MAX: usize = 256 << 20;

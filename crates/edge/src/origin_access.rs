@@ -235,14 +235,20 @@ pub(crate) async fn read_body(
     }
     let mut room = Room::new(&worker.signed_bodies_bytes);
     let mut whole = Vec::new();
-    while let Some(piece) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
-        let piece = piece?;
-        if whole.len() + piece.len() > max {
-            return Err(BodyError::TooLarge.into());
+    let reading = async {
+        while let Some(piece) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
+            let piece = piece?;
+            if whole.len() + piece.len() > max {
+                return Err(BodyError::TooLarge.into());
+            }
+            room.take(piece.len())?;
+            whole.extend_from_slice(&piece);
         }
-        room.take(piece.len())?;
-        whole.extend_from_slice(&piece);
-    }
+        Ok::<_, FetchError>(())
+    };
+    // Those who send a byte now and then must not keep the room from others.
+    let read = tokio::time::timeout(limits::SIGNED_BODY_TIMEOUT, reading).await;
+    read.unwrap_or_else(|_| Err(BodyError::Timeout.into()))?;
     let digest = sigv4::payload_hash(&whole);
     let length = Some(whole.len() as u64);
     let bytes = Some(Bytes::from(whole));

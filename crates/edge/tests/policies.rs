@@ -163,11 +163,11 @@ fn a_distribution_that_is_off_serves_nothing() {
 }
 
 #[test]
-fn what_needs_a_signature_is_refused_without_one() {
+fn signers_of_the_old_kind_have_no_keys_here_so_that_nobody_gets_in() {
     let origin = hello();
     let mut config = distribution(origin.address);
-    config["DefaultCacheBehavior"]["TrustedKeyGroups"] =
-        json!({ "Enabled": true, "Quantity": 1, "Items": ["group"] });
+    config["DefaultCacheBehavior"]["TrustedSigners"] =
+        json!({ "Enabled": true, "Quantity": 1, "Items": ["self"] });
     let world = World::new(&config);
     assert_eq!(world.get("/", &[]).status, 403);
     assert_eq!(origin.count(), 0);
