@@ -201,7 +201,8 @@ fn what_must_not_pass_is_refused_before_the_origin_is_asked() {
     let world = world(&origin, false);
     let form = ("Content-Type", FORM);
     let long = format!("x={}", "v".repeat(1 << 20));
-    let cases: &[(&str, &[(&str, &str)], &str, &str)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
         (
             "/",
             &[("Content-Type", "application/json")],
@@ -274,8 +275,11 @@ fn identity_is_no_compression() {
     assert_eq!(opened(&origin.last()), "card=<1>");
 }
 
+/// What came on each connection, and whether it came to its end.
+type Heard = Arc<Mutex<Vec<(Vec<u8>, bool)>>>;
+
 /// An origin that keeps every byte that it gets, connection by connection, and answers nothing.
-fn listening() -> (SocketAddr, Arc<Mutex<Vec<(Vec<u8>, bool)>>>) {
+fn listening() -> (SocketAddr, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
